@@ -1,0 +1,18 @@
+/** Roles that a token may carry. */
+export const ROLES = ["driver", "rider", "backend", "support", "ops", "admin"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Who calls, as a verified token says. */
+export type Principal = {
+  role: Role;
+  /** The user's id (JWT `sub`); for drivers and riders also their party id. */
+  subject: string;
+  /** When the token expires, milliseconds since 1970. */
+  expiresAtMs: number;
+};
+
+/** Turns a bearer token into a principal. */
+export interface Authenticator {
+  /** Throws TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+  authenticate(token: string | undefined): Promise<Principal>;
+}

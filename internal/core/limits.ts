@@ -1,0 +1,82 @@
+/**
+ * Every bound of the system that is not a deployment's choice, in one place. What happens at each bound is said in its
+ * comment; docs/ARCHITECTURE.md lists them. Parts take the whole object or a slice of it as an argument.
+ */
+export const DEFAULT_LIMITS = {
+  /** Partitions of a region's log; fixed at creation. */
+  partitions: 16,
+  /** Fixes per message on streams; more: BATCH_TOO_LARGE, nothing stored, the stream goes on. */
+  maxFixesPerMessage: 1_000,
+  /** Fixes per PublishBatch; more: BATCH_TOO_LARGE. */
+  maxFixesPerBatch: 10_000,
+  /** Bytes per inbound message; more ends a stream with MESSAGE_TOO_LARGE, HTTP answers 413. */
+  maxMessageBytes: 1 << 20,
+  /** Fixes of one session waiting for the log; more are answered RATE_LIMITED. */
+  maxPendingFixesPerSession: 20_000,
+  /** Bytes of answers that a client has not read; more ends its stream with CLIENT_TOO_SLOW. */
+  maxUnreadAnswerBytes: 1 << 20,
+  /** Streams without any message for so long are ended with IDLE_TIMEOUT. */
+  ingestIdleTimeoutMs: 180_000,
+  /** A stream must say Hello within this, else HELLO_EXPECTED. */
+  helloTimeoutMs: 10_000,
+  /** Sustained fixes per second and session over a minute, and the burst on top (a backfill); more: RATE_LIMITED. */
+  maxFixesPerSecondPerSession: 200,
+  maxFixBurstPerSession: 50_000,
+  /** Bytes appended and not yet durable, per gateway; more: appends are refused with LOG_UNAVAILABLE and verdicts withheld. */
+  maxPendingLogBytes: 64 << 20,
+  /** Coalescing of fixes into log entries. */
+  maxFixesPerEntry: 100,
+  maxEntryBytes: 32 << 10,
+  lingerMs: 5,
+  lingerIdleMs: 0,
+  lingerLoadedMs: 10,
+  /** Oldest and newest acceptable capture time, relative to receipt, after offset correction. */
+  maxFixAgeMs: 48 * 3_600_000,
+  maxFixAheadMs: 60_000,
+  /** Verdict LATE from this age on. */
+  lateAfterMs: 600_000,
+  /** Clock offsets within ± this are not told from network delay and not applied. */
+  clockDeadBandMs: 1_000,
+  /** Intervals of seen sequence numbers kept per session; on overflow the oldest gap is closed for live, and history relies on the reader's dedupe. */
+  maxDedupeIntervals: 64,
+  /** Sessions remembered per party; the oldest are forgotten. */
+  maxSessionsPerParty: 8,
+  /** A party silent for so long is dropped from the pipeline's state. */
+  partyIdleMs: 48 * 3_600_000,
+  /** Points of a live trail; the oldest leave. */
+  maxTrailPoints: 300,
+  /** Points of a planned path; more: FIELD_INVALID. */
+  maxPathPoints: 5_000,
+  maxWaypoints: 20,
+  maxRiders: 8,
+  /** Trips in one watch; more: WATCH_TOO_MANY_TRIPS. */
+  maxTripsPerWatch: 20,
+  /** Watches per edge node and per user; more: WATCH_TOO_MANY. */
+  maxWatchesPerNode: 20_000,
+  maxWatchesPerUser: 50,
+  /** Events waiting for one viewer; more: its backlog is replaced by a snapshot. */
+  maxQueuedEventsPerViewer: 64,
+  heartbeatMs: 15_000,
+  /** Live access ends this long after the trip. */
+  liveAfterEndMs: 30 * 60_000,
+  /** Freshness: a position older than this is DELAYED, STALE, LOST. */
+  delayedAfterMs: 10_000,
+  staleAfterMs: 30_000,
+  lostAfterMs: 120_000,
+  /** Cars in one viewport answer. */
+  maxCarsPerViewport: 5_000,
+  viewportPeriodMs: 1_000,
+  maxPageSize: 10_000,
+  /** History chunk: flushed at so many fixes or so much time. */
+  maxFixesPerChunk: 60,
+  maxChunkSpanMs: 240_000,
+  /** Settlement after a trip's end. */
+  settleAfterMs: 600_000,
+  /** Time between snapshots of a projection. */
+  snapshotPeriodMs: 10_000,
+  /** An owner appends a Tick when its partition was silent for so long while some state waits for time. */
+  tickAfterMs: 1_000,
+  /** How long the log keeps entries. */
+  logRetentionMs: 48 * 3_600_000,
+};
+export type Limits = typeof DEFAULT_LIMITS;

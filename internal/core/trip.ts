@@ -1,0 +1,68 @@
+import type { LatLon } from "./geo.ts";
+
+/** Statuses as in Google's Fleet Engine. */
+export const TRIP_STATUSES = [
+  "NEW",
+  "ENROUTE_TO_PICKUP",
+  "ARRIVED_AT_PICKUP",
+  "ENROUTE_TO_INTERMEDIATE_DESTINATION",
+  "ARRIVED_AT_INTERMEDIATE_DESTINATION",
+  "ENROUTE_TO_DROPOFF",
+  "ARRIVED_AT_DROPOFF",
+  "COMPLETE",
+  "CANCELED",
+] as const;
+export type TripStatus = (typeof TRIP_STATUSES)[number];
+
+export const WAYPOINT_KINDS = ["pickup", "intermediate", "dropoff"] as const;
+export type WaypointKind = (typeof WAYPOINT_KINDS)[number];
+
+/** A place where the car is to stop. */
+export type Waypoint = {
+  kind: WaypointKind;
+  position: LatLon;
+  /** The rider who gets in or out here; empty when it concerns all riders. */
+  riderId: string;
+  /** A name to show, at most 200 characters; may be empty. */
+  label: string;
+};
+
+export type TripType = "exclusive" | "shared";
+/** Who set the status: a driver or the backend, or the pipeline, which saw it in the fixes. Explicit wins. */
+export type StatusSource = "explicit" | "detected";
+
+/** A trip as the trips store has it; a TripChange record of the log carries it whole. Times are server time. */
+export type Trip = {
+  tripId: string;
+  region: string;
+  type: TripType;
+  /** Rises with every stored change, from 1. */
+  version: number;
+  /** Rises when the driver or the region changes, from 1; first part of live versions. */
+  generation: number;
+  status: TripStatus;
+  statusSource: StatusSource;
+  /** When the status was reached, as far as known: the fix's time when detected. */
+  statusAtMs: number;
+  /** Index of the waypoint the car is bound for or at; `waypoints.length` once the trip is over. */
+  waypointIndex: number;
+  riderIds: string[];
+  /** Empty while no driver is assigned. */
+  driverId: string;
+  waypoints: Waypoint[];
+  /** The path planned by the backend; empty when none was given. At most 5,000 points. */
+  plannedPath: LatLon[];
+  createdAtMs: number;
+  updatedAtMs: number;
+  /** Who drove when: one entry per assignment, the open one with `toMs` 0. Serves late fixes, driver changes, erasure. */
+  assignments: { driverId: string; fromMs: number; toMs: number }[];
+  /** When the trip became COMPLETE or CANCELED; 0 while it runs. */
+  endedAtMs: number;
+  /** Why it was canceled; empty otherwise. At most 200 characters. */
+  cancelReason: string;
+};
+
+/** True while the trip's fixes belong to it. */
+export function isRunning(trip: Trip): boolean {
+  return trip.status !== "COMPLETE" && trip.status !== "CANCELED";
+}

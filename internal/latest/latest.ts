@@ -1,0 +1,66 @@
+import type { Rect } from "../core/geo.ts";
+import type { TripLive } from "../core/live.ts";
+import type { Version } from "../core/version.ts";
+
+/**
+ * PORT: where is everyone now, and what does a viewer of a trip see now. A cache that the log can rebuild, never the
+ * record.
+ *
+ * Implementations must ensure
+ * - newest wins: an update with an older (session epoch, seq) than the stored one changes nothing, and so does a trip
+ *   with a version that is not newer;
+ * - fencing: an update whose partition epoch is older than the newest seen for that partition is refused and counted
+ *   in the result;
+ * - one place: a party is found in exactly one place, the newest; searches equal brute force over the stored parties;
+ * - bounds: a party not updated for `lastSeenMs` leaves by `sweep`; a trip leaves at its `dropAtMs`.
+ */
+export interface Latest {
+  /** Writes a flush of updates of one partition owner. */
+  update(flush: LatestFlush): Promise<{ refused: number }>;
+  /** The party's newest position. */
+  party(partyKey: string): Promise<LatestParty | undefined>;
+  /** The trip's live state, or undefined when it has none (never seen, or live access is over). */
+  trip(tripId: string): Promise<TripLive | undefined>;
+  /** Parties in the rectangle, any order, at most `limit`; `truncated` when there were more. */
+  within(rect: Rect, limit: number): Promise<{ parties: LatestParty[]; truncated: boolean }>;
+  /** Parties within the radius, nearest first, at most `limit`. */
+  nearby(
+    latDeg: number,
+    lonDeg: number,
+    radiusM: number,
+    limit: number,
+  ): Promise<(LatestParty & { distanceM: number })[]>;
+  /** Drops the silent and the over: parties updated before `beforeMs`, trips with `dropAtMs` before `nowMs`. */
+  sweep(beforeMs: number, nowMs: number): Promise<{ parties: number; trips: number }>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export type LatestFlush = {
+  partition: number;
+  /** The owner's right to write. */
+  partitionEpoch: number;
+  parties: LatestParty[];
+  trips: TripLive[];
+  /** Parties to forget at once (erasure). */
+  removed: string[];
+};
+
+export type LatestParty = {
+  /** `driver/ID` or `rider/ID`. */
+  partyKey: string;
+  sessionEpoch: number;
+  seq: number;
+  latDeg: number;
+  lonDeg: number;
+  /** NaN while unknown. */
+  headingDeg: number;
+  /** NaN while unknown. */
+  speedMps: number;
+  /** In server time. */
+  capturedAtMs: number;
+  receivedAtMs: number;
+  /** Running trip; empty when free. */
+  tripId: string;
+};
+
+export type { TripLive, Version };

@@ -1,0 +1,30 @@
+import type { LiveChange } from "../core/live.ts";
+
+/**
+ * PORT: what happens now, to those who listen now.
+ *
+ * Implementations must ensure
+ * - order: changes of one trip published by one process reach each subscriber in order; none is held for those who
+ *   were not subscribed;
+ * - at most once: a change may be lost (`previous` tells), never repeated by the bus;
+ * - no way up: `publish` never blocks or throws on account of a subscriber.
+ */
+export interface LiveBus {
+  /** Publishes one trip's change. */
+  publish(change: LiveChange): void;
+  /** Calls `listener` for each change of the trip from now on. Resolves once the subscription stands. */
+  subscribe(tripId: string, listener: (change: LiveChange) => void): Promise<Subscription>;
+  /** Sends a message to the streams of a party, on whatever gateway. */
+  notify(message: PartyMessage): void;
+  /** Calls `listener` for each message to the party from now on. */
+  listen(partyKey: string, listener: (message: PartyMessage) => void): Promise<Subscription>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Ends when disposed. */
+export type Subscription = Disposable;
+
+/** What a party's stream must know. */
+export type PartyMessage =
+  | { partyKey: string; kind: "assignmentChanged"; tripId: string; tripVersion: number }
+  | { partyKey: string; kind: "sessionOpened"; sessionId: string; sessionEpoch: number };
