@@ -1,0 +1,21 @@
+import { execFile } from "node:child_process";
+
+export type CommandResult = { ok: boolean; output: string };
+
+/** Runs a tool of node_modules/.bin in `cwd` and waits for it; both its outputs together, without colours. */
+export function runCommand(command: string, args: readonly string[], cwd: string): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" };
+    execFile(command, args, { cwd, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+      const missing =
+        error?.code === "ENOENT" ? `${command} was not found: run npm ci, then npm run …\n` : "";
+      resolve({ ok: error === null, output: `${missing}${stdout}${stderr}`.trimEnd() });
+    });
+  });
+}
+
+/** The tool's output as problems: none when it ended well. */
+export async function problemsOf(command: string, args: readonly string[], cwd: string): Promise<string[]> {
+  const { ok, output } = await runCommand(command, args, cwd);
+  return ok ? [] : output === "" ? [`${command} failed without a word`] : output.split("\n");
+}
