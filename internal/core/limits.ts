@@ -15,6 +15,15 @@ export const DEFAULT_LIMITS = {
   maxPendingFixesPerSession: 20_000,
   /** Bytes of answers that a client has not read; more ends its stream with CLIENT_TOO_SLOW. */
   maxUnreadAnswerBytes: 1 << 20,
+  /** Bytes of a JSON body of POST /v1/fixes, so that a full batch fits in; more: 413. */
+  maxJsonBodyBytes: 4 << 20,
+  /** Open ingest streams per gateway; more: OVERLOADED. */
+  maxIngestStreams: 20_000,
+  /** Parties whose sessions a gateway remembers; the longest silent without a stream are forgotten. */
+  maxKnownParties: 100_000,
+  /** Hellos, device states and token refreshes per stream, sustained and at once; more: RATE_LIMITED. */
+  maxControlMessagesPerSecond: 2,
+  maxControlBurst: 100,
   /** Streams without any message for so long are ended with IDLE_TIMEOUT. */
   ingestIdleTimeoutMs: 180_000,
   /** A stream must say Hello within this, else HELLO_EXPECTED. */
