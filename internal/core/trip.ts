@@ -66,3 +66,9 @@ export type Trip = {
 export function isRunning(trip: Trip): boolean {
   return trip.status !== "COMPLETE" && trip.status !== "CANCELED";
 }
+
+/** The status of a trip whose car is bound for (`arrived` false) or stands at a waypoint of the kind. */
+export function statusAt(kind: WaypointKind, arrived: boolean): TripStatus {
+  const place = kind === "pickup" ? "PICKUP" : kind === "dropoff" ? "DROPOFF" : "INTERMEDIATE_DESTINATION";
+  return arrived ? `ARRIVED_AT_${place}` : `ENROUTE_TO_${place}`;
+}
