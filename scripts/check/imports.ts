@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ImportGraph } from "./import-graph.ts";
+import { type ImportTable, parseImportTable } from "./import-table.ts";
+import { isTest } from "./source-files.ts";
+
+/** Where the import table stands. */
+export const TABLE_PATH = "docs/ARCHITECTURE.md";
+
+/** Imports under `root` that the table of docs/ARCHITECTURE.md does not allow, and holes in the table itself. */
+export async function forbiddenImports(root: string, graph: ImportGraph): Promise<string[]> {
+  const table = parseImportTable(await readFile(join(root, TABLE_PATH), "utf8"));
+  return [...table.problems, ...tableHoles(table, graph), ...violations(table, graph)];
+}
+
+/** Every file that is no test needs a row, and each folder of internal one of its own; a row needs a file. */
+function tableHoles(table: ImportTable, graph: ImportGraph): string[] {
+  const problems = new Set<string>();
+  const used = new Set<string>();
+  for (const path of graph.keys()) {
+    const row = rowOf(table, path);
+    if (row !== undefined) used.add(row);
+    const folder = /^internal\/[^/]+(?=\/)/.exec(path)?.[0];
+    if (folder !== undefined && !table.rows.has(folder))
+      problems.add(`${folder} has no row in ${TABLE_PATH}`);
+    if (row === undefined && !isTest(path) && path.includes("/"))
+      problems.add(`${path} has no row in ${TABLE_PATH}`);
+  }
+  for (const row of table.rows.keys()) {
+    if (!used.has(row)) problems.add(`${TABLE_PATH} has a row for ${row}, which holds no source`);
+  }
+  return [...problems];
+}
+
+/** Tests may import anything, nothing else may import a test; the rest goes by the table. */
+function violations(table: ImportTable, graph: ImportGraph): string[] {
+  const problems: string[] = [];
+  for (const [path, targets] of graph) {
+    const row = rowOf(table, path);
+    if (isTest(path) || row === undefined) continue;
+    for (const target of targets) {
+      if (isTest(target)) problems.push(`${path} imports ${target}, which only tests may`);
+      else if (!mayImport(table, row, target)) problems.push(`${path} imports ${target}; ${row} may not`);
+    }
+  }
+  return problems;
+}
+
+function mayImport(table: ImportTable, row: string, target: string): boolean {
+  if (rowOf(table, target) === row) return true;
+  return (table.rows.get(row) ?? []).some((allowed) => covers(allowed, target));
+}
+
+/** The row that is closest to the file: its own, else that of the nearest folder above. */
+function rowOf(table: ImportTable, path: string): string | undefined {
+  let best: string | undefined;
+  for (const row of table.rows.keys()) {
+    if (covers(row, path) && (best === undefined || row.length > best.length)) best = row;
+  }
+  return best;
+}
+
+/** `a/b` covers itself and all below it; `@scope/*` every package of the scope. */
+function covers(pattern: string, target: string): boolean {
+  if (pattern.endsWith("/*")) return target.startsWith(pattern.slice(0, -1));
+  return target === pattern || target.startsWith(`${pattern}/`);
+}
