@@ -1,0 +1,91 @@
+import type { FastifyPluginAsync } from "fastify";
+import type { TokenMint } from "../auth/mint.ts";
+import type { Authenticator, Principal } from "../auth/principal.ts";
+import type { LatLon } from "../core/geo.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
+import type { Trip, TripStatus, TripType, Waypoint } from "../core/trip.ts";
+import type { History } from "../history/history.ts";
+import type { Latest } from "../latest/latest.ts";
+import type { Hub } from "../live/hub.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { TripFilter, Trips } from "../trips/trips.ts";
+
+/** What a trip is made from. */
+export type NewTrip = {
+  idempotencyKey: string;
+  type: TripType;
+  riderIds: string[];
+  /** Empty: assigned later. */
+  driverId: string;
+  waypoints: Waypoint[];
+  plannedPath: LatLon[];
+};
+
+/** What to change of a trip; absent fields stay. An empty driverId takes the driver off. */
+export type TripChanges = {
+  driverId?: string;
+  riderIds?: string[];
+  waypoints?: Waypoint[];
+  plannedPath?: LatLon[];
+};
+
+/**
+ * The use-cases behind TripService, which check who may do what and reject with errors of the vocabulary.
+ * `ifVersion` 0 means any.
+ */
+export interface TripUseCases {
+  createTrip(principal: Principal, request: NewTrip): Promise<Trip>;
+  getTrip(principal: Principal, tripId: string): Promise<Trip>;
+  updateTrip(principal: Principal, tripId: string, changes: TripChanges, ifVersion: number): Promise<Trip>;
+  setStatus(principal: Principal, tripId: string, status: TripStatus, ifVersion: number): Promise<Trip>;
+  cancel(principal: Principal, tripId: string, reason: string): Promise<Trip>;
+  /** Newest first, at most `limit`, after the trip of that id; empty for the first. */
+  list(principal: Principal, filter: TripFilter, limit: number, after: string): Promise<Trip[]>;
+}
+
+/** One thing that must be well for this node to be sent work. Answers a reason when it is not. */
+export type ReadinessCheck = { name: string; check: () => Promise<string | undefined> | string | undefined };
+
+/** Demo mode: tokens for the pages of this machine. Never given outside it. */
+export type DemoDeps = { mint: TokenMint };
+
+/** What the edge is built from. */
+export type EdgeDeps = {
+  hub: Hub;
+  latest: Pick<Latest, "within">;
+  history: Pick<History, "track" | "final" | "events">;
+  trips: TripUseCases;
+  /** The trips store, for reads whose rules are the edge's own (watching, the record). */
+  tripStore: Pick<Trips, "get" | "list">;
+  authenticator: Authenticator;
+  clock: Clock;
+  /** Random bytes, for ids of watches. */
+  randomBytes: (count: number) => Uint8Array;
+  limits: Limits;
+  telemetry: Telemetry;
+  readiness: readonly ReadinessCheck[];
+  /** Folder of the built pages; undefined to serve none. */
+  webRoot: string | undefined;
+  /** More routes on the same server, e.g. ingest's HTTP and WebSocket ways in. */
+  plugins: readonly FastifyPluginAsync[];
+  /** Undefined outside demo mode. */
+  demo: DemoDeps | undefined;
+  web: WebSettings;
+};
+
+/** What a deployment chooses about its web face. */
+export type WebSettings = {
+  /** Other origins whose pages may call (CORS), e.g. `https://maps.example.com`. */
+  allowedOrigins: readonly string[];
+  /** Origins that the map takes its style and tiles from, for the content security policy. */
+  mapOrigins: readonly string[];
+  /** Requests per minute and client address, streams counted once; more: RATE_LIMITED. 0: no limit. */
+  maxRequestsPerMinute: number;
+};
+
+export const DEFAULT_WEB_SETTINGS: WebSettings = {
+  allowedOrigins: [],
+  mapOrigins: [],
+  maxRequestsPerMinute: 12_000,
+};

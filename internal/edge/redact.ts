@@ -1,0 +1,82 @@
+import type { Principal } from "../auth/principal.ts";
+import { statusAt, type Trip, type Waypoint } from "../core/trip.ts";
+
+/** A trip as one viewer may see it. */
+export type TripView = {
+  trip: Trip;
+  /** False for a rider who has left a shared car: where it goes from there is the others' business. */
+  seesCar: boolean;
+};
+
+/** True for those who may watch the trip live: its riders, its driver, support and ops. */
+export function mayWatch(principal: Principal, trip: Trip): boolean {
+  return isParty(principal, trip) || principal.role === "support" || principal.role === "ops";
+}
+
+/** True for those who may read the trip's record: its riders, its driver and support. */
+export function mayReadRecord(principal: Principal, trip: Trip): boolean {
+  return isParty(principal, trip) || principal.role === "support";
+}
+
+/**
+ * The trip reduced to what the principal may see; undefined when that is nothing, which is the default.
+ *
+ * - backend, support, ops: all of it;
+ * - its driver: all but who drove it before;
+ * - its riders: of the riders only themselves, no record of drivers; on a shared trip only the stops that concern them,
+ *   with index and status told by these, and no path (it leads past the others' doors).
+ */
+export function viewOf(trip: Trip, principal: Principal): TripView | undefined {
+  switch (principal.role) {
+    case "backend":
+    case "support":
+    case "ops":
+      return { trip, seesCar: true };
+    case "driver":
+      return isParty(principal, trip) ? { trip: driversTrip(trip), seesCar: true } : undefined;
+    case "rider":
+      return isParty(principal, trip) ? ridersView(trip, principal.subject) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function isParty({ role, subject }: Principal, trip: Trip): boolean {
+  if (!subject) return false;
+  if (role === "driver") return trip.driverId === subject;
+  return role === "rider" && trip.riderIds.includes(subject);
+}
+
+function driversTrip(trip: Trip): Trip {
+  return { ...trip, assignments: trip.assignments.filter((span) => span.driverId === trip.driverId) };
+}
+
+function ridersView(trip: Trip, riderId: string): TripView {
+  const own = { ...trip, riderIds: [riderId], assignments: [] };
+  if (trip.type === "exclusive") {
+    const waypoints = trip.waypoints.map((waypoint) => withoutOthers(waypoint, riderId));
+    return { trip: { ...own, waypoints }, seesCar: true };
+  }
+  return sharedView(own, riderId);
+}
+
+function sharedView(trip: Trip, riderId: string): TripView {
+  const concerns = (waypoint: Waypoint) => waypoint.riderId === riderId || waypoint.riderId === "";
+  const waypoints = trip.waypoints.filter(concerns);
+  if (waypoints.length === trip.waypoints.length) return { trip, seesCar: true };
+
+  const waypointIndex = trip.waypoints.slice(0, trip.waypointIndex).filter(concerns).length;
+  const reduced: Trip = { ...trip, waypoints, waypointIndex, plannedPath: [] };
+  const running = trip.status !== "COMPLETE" && trip.status !== "CANCELED";
+  if (!running || trip.status === "NEW") return { trip: reduced, seesCar: true };
+
+  const next = waypoints[waypointIndex];
+  if (!next) return { trip: { ...reduced, status: "COMPLETE" }, seesCar: false };
+  const current = trip.waypoints[trip.waypointIndex];
+  if (current && concerns(current)) return { trip: reduced, seesCar: true };
+  return { trip: { ...reduced, status: statusAt(next.kind, false) }, seesCar: true };
+}
+
+function withoutOthers(waypoint: Waypoint, riderId: string): Waypoint {
+  return waypoint.riderId === riderId || waypoint.riderId === "" ? waypoint : { ...waypoint, riderId: "" };
+}
