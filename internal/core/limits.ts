@@ -21,26 +21,33 @@ export const DEFAULT_LIMITS = {
   maxIngestStreams: 20_000,
   /** Parties whose sessions a gateway remembers; the longest silent without a stream are forgotten. */
   maxKnownParties: 100_000,
-  /** Hellos, device states and token refreshes per stream, sustained and at once; more: RATE_LIMITED. */
+  /** Hellos, device states and token refreshes per stream and second, sustained; more: RATE_LIMITED. */
   maxControlMessagesPerSecond: 2,
+  /** The burst on top of it. */
   maxControlBurst: 100,
   /** Streams without any message for so long are ended with IDLE_TIMEOUT. */
   ingestIdleTimeoutMs: 180_000,
   /** A stream must say Hello within this, else HELLO_EXPECTED. */
   helloTimeoutMs: 10_000,
-  /** Sustained fixes per second and session over a minute, and the burst on top (a backfill); more: RATE_LIMITED. */
+  /** Sustained fixes per second and session; more, once the burst is spent: RATE_LIMITED. */
   maxFixesPerSecondPerSession: 200,
+  /** Fixes of a session beyond the sustained rate, for a backfill; more: RATE_LIMITED with a wait. */
   maxFixBurstPerSession: 50_000,
   /** Bytes appended and not yet durable, per gateway; more: appends are refused with LOG_UNAVAILABLE and verdicts withheld. */
   maxPendingLogBytes: 64 << 20,
-  /** Coalescing of fixes into log entries. */
+  /** Fixes in one log entry; more go into the next one. */
   maxFixesPerEntry: 100,
+  /** Bytes of one log entry from which the next fix goes into the next one. */
   maxEntryBytes: 32 << 10,
+  /** Wait for company before a log entry is written. */
   lingerMs: 5,
+  /** The same while the gateway is nearly idle. */
   lingerIdleMs: 0,
+  /** The same under load. */
   lingerLoadedMs: 10,
-  /** Oldest and newest acceptable capture time, relative to receipt, after offset correction. */
+  /** Oldest acceptable capture time before receipt, after offset correction; older: INVALID, CAPTURED_TOO_OLD. */
   maxFixAgeMs: 48 * 3_600_000,
+  /** Newest acceptable capture time after receipt, likewise; newer: INVALID, CAPTURED_IN_FUTURE. */
   maxFixAheadMs: 60_000,
   /** Verdict LATE from this age on. */
   lateAfterMs: 600_000,
@@ -56,28 +63,37 @@ export const DEFAULT_LIMITS = {
   maxTrailPoints: 300,
   /** Points of a planned path; more: FIELD_INVALID. */
   maxPathPoints: 5_000,
+  /** Waypoints of a trip; more: FIELD_INVALID. */
   maxWaypoints: 20,
+  /** Riders of a trip; more: FIELD_INVALID. */
   maxRiders: 8,
   /** Trips in one watch; more: WATCH_TOO_MANY_TRIPS. */
   maxTripsPerWatch: 20,
-  /** Watches per edge node and per user; more: WATCH_TOO_MANY. */
+  /** Watches per edge node; more: WATCH_TOO_MANY. */
   maxWatchesPerNode: 20_000,
+  /** Watches per user and edge node; more: WATCH_TOO_MANY. */
   maxWatchesPerUser: 50,
   /** Events waiting for one viewer; more: its backlog is replaced by a snapshot. */
   maxQueuedEventsPerViewer: 64,
+  /** A stream without news for so long says so with a heartbeat. */
   heartbeatMs: 15_000,
   /** Live access ends this long after the trip. */
   liveAfterEndMs: 30 * 60_000,
-  /** Freshness: a position older than this is DELAYED, STALE, LOST. */
+  /** Freshness: a position older than this is DELAYED. */
   delayedAfterMs: 10_000,
+  /** Freshness: a position older than this is STALE. */
   staleAfterMs: 30_000,
+  /** Freshness: a position older than this is LOST. */
   lostAfterMs: 120_000,
-  /** Cars in one viewport answer. */
+  /** Cars in one viewport answer; more: `truncated` is set. */
   maxCarsPerViewport: 5_000,
+  /** Time between two answers of a viewport stream; what happens between them is told together. */
   viewportPeriodMs: 1_000,
+  /** Items of one page; a larger wish is cut to it. */
   maxPageSize: 10_000,
-  /** History chunk: flushed at so many fixes or so much time. */
+  /** Fixes of a history chunk; it is written then. */
   maxFixesPerChunk: 60,
+  /** Time that a history chunk stays open; it is written then. */
   maxChunkSpanMs: 240_000,
   /** Settlement after a trip's end. */
   settleAfterMs: 600_000,

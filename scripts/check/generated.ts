@@ -3,13 +3,24 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { configDocument } from "../../internal/config/config-doc.ts";
 import { errorsDocument } from "../../internal/telemetry/errors-doc.ts";
+import { withBounds } from "./bounds-table.ts";
 import { IMAGE_PATH } from "./proto.ts";
 import { runCommand } from "./run-command.ts";
 
-const DOCUMENTS: Readonly<Record<string, () => string>> = {
+const DOCUMENTS: Readonly<Record<string, (root: string) => string | Promise<string>>> = {
   "docs/CONFIG.md": configDocument,
   "docs/ERRORS.md": errorsDocument,
+  "docs/ARCHITECTURE.md": architectureDocument,
 };
+
+/** The document as it is, with its table of bounds made anew. */
+async function architectureDocument(root: string): Promise<string> {
+  const [document, limits] = await Promise.all([
+    readFile(join(root, "docs/ARCHITECTURE.md"), "utf8"),
+    readFile(join(root, "internal/core/limits.ts"), "utf8"),
+  ]);
+  return withBounds(document, limits);
+}
 
 /** Generates from the sources under `root` into the folder `target`. Throws with the tool's words when one fails. */
 export async function generateInto(root: string, target: string): Promise<void> {
@@ -23,7 +34,7 @@ export async function generateInto(root: string, target: string): Promise<void> 
   }
   for (const [path, make] of Object.entries(DOCUMENTS)) {
     await mkdir(join(target, dirname(path)), { recursive: true });
-    await writeFile(join(target, path), make());
+    await writeFile(join(target, path), await make(root));
   }
 }
 
