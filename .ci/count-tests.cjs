@@ -3,7 +3,7 @@
 const fs = require("node:fs");
 
 const report = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
-const broken = report.testResults.filter(function (file) {
+const broken = report.testResults.filter((file) => {
   return file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed");
 }).length;
 let failed = report.numFailedTests + broken;

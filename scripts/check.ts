@@ -4,17 +4,14 @@ import { lockedAddresses, longCommands, strayBytes, strayEnvironment } from "./c
 import { findCycles, readImportGraph } from "./check/import-graph.ts";
 import { forbiddenImports } from "./check/imports.ts";
 import { breakingChanges, lintProto } from "./check/proto.ts";
-import { problemsOf } from "./check/run-command.ts";
+import { biomeProblems, problemsOf } from "./check/run-command.ts";
 import { runSteps, type Step } from "./check/run-steps.ts";
 
 const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 
 const steps: Step[] = [
   { name: "types (tsc)", find: () => problemsOf("tsc", ["-p", "."], root) },
-  {
-    name: "format and lint (biome)",
-    find: () => problemsOf("biome", ["ci", "--colors=off", "--max-diagnostics=200", "."], root),
-  },
+  { name: "format and lint (biome)", find: () => biomeProblems(root) },
   { name: "contract: lint and format (buf)", find: () => lintProto(root) },
   { name: "contract: breaking changes (buf)", find: () => breakingChanges(root) },
   { name: "generated files are up to date", find: () => staleGenerated(root) },

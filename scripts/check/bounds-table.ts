@@ -16,7 +16,10 @@ function boundsTable(source: string): string {
   const file = ts.createSourceFile("limits.ts", source, ts.ScriptTarget.Latest, true);
   const rows: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (!ts.isPropertyAssignment(node)) return ts.forEachChild(node, visit);
+    if (!ts.isPropertyAssignment(node)) {
+      ts.forEachChild(node, visit);
+      return;
+    }
     const name = node.name.getText();
     const comment = ts.getTextOfJSDocComment(ts.getJSDocCommentsAndTags(node)[0]?.comment);
     if (comment === undefined) throw new Error(`limits.ts: ${name} has no comment of its own`);
@@ -28,13 +31,13 @@ function boundsTable(source: string): string {
 
 /** Evaluates what limits.ts writes its numbers with: literals, products and shifts. */
 function amount(node: ts.Expression): string {
-  return valueOf(node).toLocaleString("en-US");
+  return evaluate(node).toLocaleString("en-US");
 }
 
-function valueOf(node: ts.Expression): number {
+function evaluate(node: ts.Expression): number {
   if (ts.isNumericLiteral(node)) return Number(node.text.replaceAll("_", ""));
   if (ts.isBinaryExpression(node)) {
-    const [left, right] = [valueOf(node.left), valueOf(node.right)];
+    const [left, right] = [evaluate(node.left), evaluate(node.right)];
     if (node.operatorToken.kind === ts.SyntaxKind.AsteriskToken) return left * right;
     if (node.operatorToken.kind === ts.SyntaxKind.LessThanLessThanToken) return left << right;
   }

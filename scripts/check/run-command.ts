@@ -19,3 +19,17 @@ export async function problemsOf(command: string, args: readonly string[], cwd: 
   const { ok, output } = await runCommand(command, args, cwd);
   return ok ? [] : output === "" ? [`${command} failed without a word`] : output.split("\n");
 }
+
+/** What Biome finds, one problem a line. */
+export async function biomeProblems(root: string): Promise<string[]> {
+  const { ok, output } = await runCommand(
+    "biome",
+    ["ci", "--reporter=github", "--max-diagnostics=none", "."],
+    root,
+  );
+  if (ok) return [];
+  const found = [...output.matchAll(/^::error title=([^,]*),file=([^,]*),line=(\d+)[^:]*::(.*)$/gm)].map(
+    ([, rule, file, line, words]) => `${file!.replace(`${root}/`, "")}:${line} ${rule}: ${words}`,
+  );
+  return found.length > 0 ? found : output.split("\n");
+}
