@@ -1,0 +1,38 @@
+import { workerData } from "node:worker_threads";
+import { type DatabaseOptions, openDatabase } from "../../sqlite/database.ts";
+import { serve } from "../../sqlite/serve.ts";
+import {
+  type AppendBatch,
+  type Bounds,
+  LogOperations,
+  type ReadQuery,
+  type TrimQuery,
+} from "./operations.ts";
+
+/** What the main thread gives this worker at its start. */
+export type LogWorkerData = { database: DatabaseOptions; region: string; partitions: number };
+/** What it greets with. */
+export type LogHello = Bounds;
+/** What it can be asked. */
+export type LogWorkerOperations = {
+  append: (batch: AppendBatch) => ReturnType<LogOperations["append"]>;
+  trim: (query: TrimQuery) => ReturnType<LogOperations["trim"]>;
+  read: (query: ReadQuery) => ReturnType<LogOperations["read"]>;
+};
+
+let log: LogOperations;
+serve(
+  () => {
+    const { database, region, partitions } = workerData as LogWorkerData;
+    const db = openDatabase(database, [new URL("./schema.sql", import.meta.url)]);
+    log = new LogOperations(db, region, partitions);
+    return {
+      db,
+      writes: { append: (batch) => log.append(batch), trim: (query) => log.trim(query) },
+      reads: { read: (query) => log.read(query) },
+      committed: () => log.committed(),
+      rolledBack: () => log.rolledBack(),
+    };
+  },
+  (): LogHello => log.bounds,
+);
