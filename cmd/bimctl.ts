@@ -1,0 +1,9 @@
+import { runBimctl } from "../internal/app/bimctl/bimctl.ts";
+import { readEnvironment } from "../internal/config/environment.ts";
+
+process.exitCode = await runBimctl(process.argv.slice(2), {
+  env: readEnvironment(),
+  print: (line) => process.stdout.write(`${line}\n`),
+  complain: (line) => process.stderr.write(`${line}\n`),
+  nowMs: () => Date.now(),
+});

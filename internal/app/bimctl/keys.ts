@@ -1,0 +1,26 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { jwksPathOf, KEY_ALGORITHMS, makeKeyFiles } from "../../auth/keys.ts";
+import { loadSettings } from "../../config/settings.ts";
+import { type Command, UsageError } from "./command.ts";
+
+/** Where keys for development are kept within the data folder; demo mode uses the same. */
+export const KEYS_FOLDER = "keys";
+
+/** Makes a key pair; prints the file of public keys as an assignment of the setting that wants it. */
+export const keysCommand: Command = {
+  usage: `[--dir DIR] [--alg ${KEY_ALGORITHMS.join("|")}]`,
+  summary: "makes a key pair for development (default: in the data folder), replacing the one that is there",
+  async run(args, { env, print }) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { dir: { type: "string" }, alg: { type: "string", default: "EdDSA" } },
+    });
+    const algorithm = KEY_ALGORITHMS.find((candidate) => candidate === values.alg);
+    if (algorithm === undefined) throw new UsageError(`--alg must be one of ${KEY_ALGORITHMS.join(", ")}`);
+    const folder = values.dir ?? join(loadSettings(env, []).dataDir, KEYS_FOLDER);
+    await makeKeyFiles(folder, algorithm);
+    print(`BIMRIDE_AUTH_JWKS_FILE=${jwksPathOf(folder)}`);
+    return 0;
+  },
+};
