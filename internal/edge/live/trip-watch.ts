@@ -1,0 +1,188 @@
+import type { Principal } from "../../auth/principal.ts";
+import { asBimrideError } from "../../core/errors.ts";
+import { TRIP_ID_PATTERN } from "../../core/ids.ts";
+import type { TripLive } from "../../core/live.ts";
+import type { Version } from "../../core/version.ts";
+import type { Feed, FeedItem } from "../../live/hub.ts";
+import type { EdgeDeps } from "../deps.ts";
+import type { EdgeEvents } from "../events.ts";
+import { mayWatch } from "../redact.ts";
+import { liveOfTrip } from "./live-of-trip.ts";
+import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
+
+type WatchDeps = Pick<EdgeDeps, "hub" | "tripStore" | "clock" | "limits">;
+type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "UNAVAILABLE";
+
+/** A trip that has no live state yet (created a moment ago) is looked for again after this. */
+const RETRY_MS = 1_000;
+
+type Arrived =
+  | { kind: "joined"; feed: Feed }
+  | { kind: "pending"; live: TripLive }
+  | { kind: "unavailable"; code: UnavailableCode; cause?: unknown }
+  | { kind: "item"; item: FeedItem | undefined };
+
+/**
+ * One trip of one watch: joins the hub, pulls one item at a time (so that the hub conflates what a slow viewer has not
+ * read), and turns items into messages.
+ */
+export class TripWatch implements Disposable {
+  readonly tripId: string;
+  readonly #deps: WatchDeps;
+  readonly #events: EdgeEvents;
+  readonly #principal: Principal;
+  /** Forgotten once the viewer was told something else. */
+  #resumeAfter: Version | undefined;
+  readonly #signal: AbortSignal;
+  readonly #ring: () => void;
+  #state: "joining" | "idle" | "pulling" | "pending" | "over" = "joining";
+  #arrived: Arrived | undefined;
+  #feed: Feed | undefined;
+  #viewer: ViewerTrip | undefined;
+  #answered = false;
+  #retryAtMs = Infinity;
+
+  /** @param ring called when there may be something to take */
+  constructor(
+    target: { tripId: string; resumeAfter: Version | undefined },
+    principal: Principal,
+    deps: WatchDeps,
+    events: EdgeEvents,
+    stream: { signal: AbortSignal; ring: () => void },
+  ) {
+    this.tripId = target.tripId;
+    this.#resumeAfter = target.resumeAfter;
+    this.#principal = principal;
+    this.#deps = deps;
+    this.#events = events;
+    this.#signal = stream.signal;
+    this.#ring = stream.ring;
+    this.#run(this.#join());
+  }
+
+  /** True when no message will ever come again. */
+  get over(): boolean {
+    return this.#state === "over";
+  }
+
+  /** When {@link take} has something to say by time alone, wall clock. */
+  get dueAtMs(): number {
+    if (this.#state === "over") return Infinity;
+    const viewer = this.#viewer;
+    return Math.min(this.#retryAtMs, viewer?.changesAtMs ?? Infinity, viewer?.dropAtMs || Infinity);
+  }
+
+  /** The next message, or undefined when there is none now. Starts waiting for the next item. */
+  take(nowMs: number): ViewerMessage | undefined {
+    const arrived = this.#arrived;
+    this.#arrived = undefined;
+    const message = arrived ? this.#tell(arrived, nowMs) : this.#tellByTime(nowMs);
+    if (this.#state === "idle" && !message) this.#pull();
+    return message;
+  }
+
+  [Symbol.dispose](): void {
+    this.#state = "over";
+    this.#feed?.[Symbol.dispose]();
+    this.#feed = undefined;
+  }
+
+  #run(work: Promise<Arrived>): void {
+    work
+      .catch((cause: unknown): Arrived => ({ kind: "unavailable", code: "UNAVAILABLE", cause }))
+      .then((arrived) => {
+        if (this.#state === "over") {
+          if (arrived.kind === "joined") arrived.feed[Symbol.dispose]();
+          return;
+        }
+        this.#arrived = arrived;
+        this.#ring();
+      });
+  }
+
+  #pull(): void {
+    const feed = this.#feed;
+    if (!feed) return;
+    this.#state = "pulling";
+    this.#run(feed.next(this.#signal).then((item) => ({ kind: "item", item })));
+  }
+
+  async #join(): Promise<Arrived> {
+    const { hub, tripStore, limits, clock } = this.#deps;
+    if (!TRIP_ID_PATTERN.test(this.tripId)) return { kind: "unavailable", code: "NOT_FOUND" };
+    const feed = await hub.join(this.tripId, this.#resumeAfter);
+    if (feed) return { kind: "joined", feed };
+    const trip = await tripStore.get(this.tripId);
+    if (!trip || !mayWatch(this.#principal, trip)) return { kind: "unavailable", code: "NOT_FOUND" };
+    const live = liveOfTrip(trip, limits);
+    if (live.dropAtMs > 0 && live.dropAtMs <= clock.now()) return { kind: "unavailable", code: "LIVE_ENDED" };
+    return { kind: "pending", live };
+  }
+
+  #tell(arrived: Arrived, nowMs: number): ViewerMessage | undefined {
+    switch (arrived.kind) {
+      case "unavailable":
+        if (arrived.code === "UNAVAILABLE") this.#events.failed(asBimrideError(arrived.cause), "watch");
+        return this.#end(arrived.code);
+      case "pending":
+        this.#state = "pending";
+        this.#retryAtMs = nowMs + RETRY_MS;
+        return this.#tellPending(arrived.live, nowMs);
+      case "joined":
+        this.#feed = arrived.feed;
+        this.#retryAtMs = Infinity;
+        this.#state = "idle";
+        this.#viewer = new ViewerTrip(arrived.feed.live, this.#principal, nowMs, this.#deps.limits);
+        return this.#viewer.visible ? undefined : this.#end("NOT_FOUND");
+      case "item":
+        this.#state = "idle";
+        return arrived.item ? this.#tellItem(arrived.item, nowMs) : this.#end("LIVE_ENDED");
+    }
+  }
+
+  /** The trip alone, once and whenever it changed, until it has a live state. */
+  #tellPending(live: TripLive, nowMs: number): ViewerMessage | undefined {
+    const known = this.#viewer?.version;
+    if (known?.index === live.version.index && known.generation === live.version.generation) return undefined;
+    this.#resumeAfter = undefined;
+    this.#viewer = new ViewerTrip(live, this.#principal, nowMs, this.#deps.limits);
+    return this.#viewer.snapshot(live, nowMs);
+  }
+
+  #tellItem(item: FeedItem, nowMs: number): ViewerMessage | undefined {
+    const viewer = this.#viewer;
+    if (!viewer) return undefined;
+    const first = !this.#answered;
+    this.#answered = true;
+    if (item.kind === "unchanged") {
+      this.#events.resumed("unchanged");
+      return viewer.unchanged(nowMs);
+    }
+    if (item.kind === "snapshot") {
+      if (!first) this.#events.backlogReplaced();
+      else if (this.#resumeAfter) this.#events.resumed("snapshot");
+      return viewer.snapshot(item.live, nowMs) ?? this.#end("NOT_FOUND");
+    }
+    if (first) this.#events.resumed("changes");
+    const message = viewer.change(item.change, nowMs);
+    if (!viewer.visible) return this.#end("NOT_FOUND");
+    return message ?? (first ? viewer.unchanged(nowMs) : undefined);
+  }
+
+  #tellByTime(nowMs: number): ViewerMessage | undefined {
+    if (this.#state === "over") return undefined;
+    const viewer = this.#viewer;
+    if (viewer?.dropAtMs && nowMs >= viewer.dropAtMs) return this.#end("LIVE_ENDED");
+    if (nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = Infinity;
+      this.#run(this.#join());
+    }
+    return viewer && nowMs >= viewer.changesAtMs ? viewer.aged(nowMs) : undefined;
+  }
+
+  #end(code: UnavailableCode): ViewerMessage {
+    this[Symbol.dispose]();
+    const retryable = code === "UNAVAILABLE";
+    return { message: { case: "unavailable", value: { tripId: this.tripId, code, retryable } } };
+  }
+}
