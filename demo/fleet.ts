@@ -70,6 +70,8 @@ export type Fleet = {
   randomTripRequest(): TripRequest;
   /** The free car nearest to a place as the crow flies, if any is free. */
   nearestFree(place: LatLon): CarState | undefined;
+  /** Milliseconds that the driver's phone clock is ahead of the true one: its fixes carry that clock's times. */
+  clockAheadMs(driverId: string): number;
   /** Where a car really is at the moment of the last `advance`, and what it is doing. */
   car(driverId: string): CarState;
 };
@@ -129,6 +131,7 @@ export function createFleet(settings: FleetSettings): Fleet {
         undefined,
       );
     },
+    clockAheadMs: (driverId) => find(driverId).device.clockAheadMs,
     car: (driverId) => stateOf(find(driverId)),
   };
 }

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startApp } from "../../internal/app/app.ts";
+import { loadSettings } from "../../internal/config/settings.ts";
+import { VirtualClock } from "../../internal/core/virtual-clock.ts";
+import { createTelemetry } from "../../internal/telemetry/create-telemetry.ts";
+import { drive } from "./drive.ts";
+import { scaledClock } from "./scaled-clock.ts";
+import { readTrace } from "./trace.ts";
+
+const USAGE = `usage: npm run drive -- --trace FILE.csv --out OUT.csv [--every S] [--speed X|max] [--plan FILE.route.csv] [--engines embedded]
+Sends a recorded drive through the real gRPC stream as a trip into a server of its own and writes what a watcher got:
+t_ms,lat,lon,version,freshness,late — a row per published state; late=1 marks places that arrived after newer ones and
+went into the trail, never to the marker.
+exit: 0 sent, 1 failed, 2 wrong usage`;
+
+/** Pauses of the recording that a drive without waits is cut to. */
+const MAX_PAUSE_MS = 60_000;
+
+type DriveArgs = { trace: string; out: string; plan: string; everyS: number; speed: number | "max" };
+
+/** Runs one drive; the summary goes to stdout as one JSON line. Returns the exit code. */
+export async function runDrive(argv: readonly string[]): Promise<number> {
+  let args: DriveArgs;
+  try {
+    args = parse(argv);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    return 2;
+  }
+  const folder = mkdtempSync(join(tmpdir(), "bimride-drive-"));
+  try {
+    const clock = args.speed === "max" ? new VirtualClock(Date.now()) : scaledClock(args.speed);
+    const trace = readTrace(args.trace, {
+      startMs: clock.now() + 1_000,
+      everyS: args.everyS,
+      maxPauseMs: args.speed === "max" ? MAX_PAUSE_MS : Number.POSITIVE_INFINITY,
+    });
+    const flags = ["--data", folder, "--http-port", "0", "--grpc-port", "0", "--no-demo"];
+    const settings = loadSettings({ BIMRIDE_TELEMETRY_LEVEL: "warn" }, flags);
+    await using app = await startApp(settings, {
+      clock,
+      telemetry: createTelemetry({ role: "drive", level: "warn" }),
+      ownKeys: true,
+    });
+    const result = await drive(app, clock, trace, { out: args.out, ...(args.plan ? { planPath: args.plan } : {}) });
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function parse(argv: readonly string[]): DriveArgs {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      trace: { type: "string" },
+      out: { type: "string" },
+      plan: { type: "string", default: "" },
+      every: { type: "string", default: "0" },
+      speed: { type: "string", default: "max" },
+      engines: { type: "string", default: "embedded" },
+    },
+  });
+  const { trace, out, plan } = values;
+  if (!trace || !out) throw new RangeError("--trace and --out are needed");
+  if (values.engines !== "embedded") throw new RangeError("this version has the embedded engines only");
+  const everyS = Number(values.every);
+  const speed = values.speed === "max" ? "max" : Number(values.speed);
+  if (!(everyS >= 0)) throw new RangeError("--every takes seconds");
+  if (speed !== "max" && !(speed > 0 && speed <= 1_000)) throw new RangeError("--speed takes a factor up to 1000, or max");
+  return { trace, out, plan, everyS, speed };
+}

@@ -1,0 +1,73 @@
+import { parseArgs } from "node:util";
+import { river } from "./cases/river.ts";
+import { type CaseResult, report } from "./report.ts";
+import { stages } from "./stages.ts";
+
+const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
+  river   --rate N --viewers N [--duration S --warm-up S --runs N]   the whole river on embedded engines
+  stages  [--seconds S]                                              the pure stages on one core
+exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
+
+const OPTIONS = {
+  rate: { type: "string", default: "500" },
+  viewers: { type: "string", default: "100" },
+  duration: { type: "string", default: "60" },
+  "warm-up": { type: "string", default: "30" },
+  runs: { type: "string", default: "3" },
+  seconds: { type: "string", default: "10" },
+  json: { type: "boolean", default: false },
+  gate: { type: "boolean", default: false },
+} as const;
+
+/** Runs one case; the report goes to stdout, what happens meanwhile to stderr. Returns the exit code. */
+export async function runBench(argv: readonly string[]): Promise<number> {
+  const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
+  const parsed = parse(argv);
+  if (!parsed) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  const { name, run, values } = parsed;
+  try {
+    const result = report(name, await run(log));
+    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`);
+    return values.gate && result.targets.some((target) => !target.ok) ? 3 : 0;
+  } catch (error) {
+    log(`could not measure: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    return 1;
+  }
+}
+
+type Log = (line: string) => void;
+
+function parse(argv: readonly string[]) {
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+    const number = (text: string) => {
+      const value = Number(text);
+      if (!(value > 0)) throw new RangeError(`${text} is not a positive number`);
+      return value;
+    };
+    const cases: Record<string, (log: Log) => Promise<CaseResult>> = {
+      river: (log) =>
+        river(
+          {
+            rate: number(values.rate),
+            viewers: number(values.viewers),
+            durationS: number(values.duration),
+            warmUpS: number(values["warm-up"]),
+            runs: number(values.runs),
+          },
+          log,
+        ),
+      stages: (log) => stages({ seconds: number(values.seconds) }, log),
+    };
+    const [name = ""] = positionals;
+    const run = cases[name];
+    if (positionals.length !== 1 || !run) throw new RangeError(`no such case: ${positionals.join(" ") || "(none)"}`);
+    return { name, run, values };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,3 @@
+import { runDrive } from "../bench/drive/run.ts";
+
+process.exitCode = await runDrive(process.argv.slice(2));

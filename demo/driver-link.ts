@@ -1,0 +1,152 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import { FixSchema, type FixSource, type Fix as WireFix } from "../gen/bimride/tracking/v1/fix_pb.ts";
+import {
+  type Ack,
+  type Assignment,
+  type PublishRequest,
+  PublishRequestSchema,
+  type PublishResponse,
+  PublishResponseSchema,
+  type Welcome,
+} from "../gen/bimride/tracking/v1/ingest_pb.ts";
+import { FIX_SOURCES, type Fix } from "../internal/core/fix.ts";
+
+const PUBLISH = "/bimride.tracking.v1.IngestService/Publish";
+
+export type DriverLinkOptions = {
+  /** host:port of a gateway. */
+  address: string;
+  token: string;
+  sessionId: string;
+  /** Device clock, milliseconds since 1970. */
+  now(): number;
+  /** Told of every assignment, the one in Welcome included. */
+  onAssignment?(assignment: Assignment): void;
+};
+
+/** A driver's gRPC stream: says hello, sends fixes, gives each batch its Ack. Reconnecting is its user's business. */
+export class DriverLink {
+  readonly #options: DriverLinkOptions;
+  readonly #client: Client;
+  readonly #stream: ClientDuplexStream<PublishRequest, PublishResponse>;
+  readonly #acks = new Map<number, { resolve(ack: Ack): void; reject(error: Error): void }>();
+  readonly #welcome = Promise.withResolvers<Welcome>();
+  readonly #closed = Promise.withResolvers<Error | undefined>();
+  #batchId = 0;
+  #error: Error | undefined;
+
+  constructor(options: DriverLinkOptions) {
+    this.#options = options;
+    this.#client = new Client(options.address, credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set("authorization", `Bearer ${options.token}`);
+    this.#stream = this.#client.makeBidiStreamRequest(
+      PUBLISH,
+      (message: PublishRequest) => Buffer.from(toBinary(PublishRequestSchema, message)),
+      (bytes: Buffer) => fromBinary(PublishResponseSchema, bytes),
+      metadata,
+    );
+    this.#welcome.promise.catch(() => {}); // the user may look at `closed` only
+    this.#stream.on("data", (response: PublishResponse) => this.#received(response));
+    this.#stream.on("error", (error: Error) => this.#end(error));
+    this.#stream.on("end", () => this.#end(undefined));
+  }
+
+  /** Resolves when the stream is over, with the error it ended with. */
+  get closed(): Promise<Error | undefined> {
+    return this.#closed.promise;
+  }
+
+  /** Opens the session. */
+  hello(position?: { latDeg: number; lonDeg: number }): Promise<Welcome> {
+    this.#send({
+      case: "hello",
+      value: {
+        sessionId: this.#options.sessionId,
+        deviceId: "bimride-link",
+        appVersion: "1",
+        deviceTimeMs: BigInt(Math.round(this.#options.now())),
+        ...(position ? { position: { latitudeDeg: position.latDeg, longitudeDeg: position.lonDeg } } : {}),
+      },
+    });
+    return this.#welcome.promise;
+  }
+
+  /** Sends a batch; resolves with its Ack, rejects when the stream ends first or the batch is refused. */
+  send(fixes: readonly Fix[]): Promise<Ack> {
+    if (this.#error) return Promise.reject(this.#error);
+    const batchId = ++this.#batchId;
+    const ack = new Promise<Ack>((resolve, reject) => this.#acks.set(batchId, { resolve, reject }));
+    this.#send({
+      case: "fixes",
+      value: { fixes: fixes.map(toWire), batchId, deviceTimeMs: BigInt(Math.round(this.#options.now())) },
+    });
+    return ack;
+  }
+
+  /** Says goodbye. */
+  close(): void {
+    this.#stream.end();
+  }
+
+  /** Cuts the connection without a word, as a tunnel does. */
+  cut(): void {
+    this.#stream.cancel();
+    this.#client.close();
+  }
+
+  #send(
+    message: Parameters<typeof create<typeof PublishRequestSchema>>[1] extends infer T
+      ? NonNullable<T>["message" & keyof NonNullable<T>]
+      : never,
+  ): void {
+    this.#stream.write(create(PublishRequestSchema, { message }));
+  }
+
+  #received({ message }: PublishResponse): void {
+    if (message.case === "welcome") {
+      this.#welcome.resolve(message.value);
+      if (message.value.assignment) this.#options.onAssignment?.(message.value.assignment);
+    } else if (message.case === "assignment") this.#options.onAssignment?.(message.value);
+    else if (message.case === "ack")
+      this.#settle(message.value.batchId, (waiting) => waiting.resolve(message.value as Ack));
+    else if (message.case === "problem") {
+      const { batchId, code } = message.value;
+      this.#settle(batchId, (waiting) => waiting.reject(new Error(`batch refused: ${code}`)));
+    }
+  }
+
+  #settle(
+    batchId: number,
+    how: (waiting: { resolve(ack: Ack): void; reject(error: Error): void }) => void,
+  ): void {
+    const waiting = this.#acks.get(batchId);
+    this.#acks.delete(batchId);
+    if (waiting) how(waiting);
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#error) return;
+    this.#error = error ?? new Error("the stream is closed");
+    for (const { reject } of this.#acks.values()) reject(this.#error);
+    this.#acks.clear();
+    this.#welcome.reject(this.#error);
+    this.#client.close();
+    this.#closed.resolve(error);
+  }
+}
+
+function toWire(fix: Fix): WireFix {
+  return create(FixSchema, {
+    seq: fix.seq,
+    capturedAtMs: BigInt(Math.round(fix.capturedAtMs)),
+    position: { latitudeDeg: fix.latDeg, longitudeDeg: fix.lonDeg },
+    ...(Number.isNaN(fix.accuracyM) ? {} : { accuracyM: fix.accuracyM }),
+    ...(Number.isNaN(fix.speedMps) ? {} : { speedMps: fix.speedMps }),
+    ...(Number.isNaN(fix.headingDeg) ? {} : { headingDeg: fix.headingDeg }),
+    ...(Number.isNaN(fix.altitudeM) ? {} : { altitudeM: fix.altitudeM }),
+    source: FIX_SOURCES.indexOf(fix.source) as FixSource,
+    mock: fix.mock,
+  });
+}

@@ -1,0 +1,115 @@
+import { VerdictCode } from "../gen/bimride/tracking/v1/ingest_pb.ts";
+import type { Fix } from "../internal/core/fix.ts";
+import { DriverLink } from "./driver-link.ts";
+
+/** Fixes a phone keeps while nothing is acked; beyond, the oldest are lost, as on a real phone. */
+const MAX_KEPT = 5_000;
+const MAX_PER_BATCH = 500;
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 15_000;
+
+export type PhoneOptions = {
+  address: string;
+  token(): Promise<string>;
+  sessionId: string;
+  now(): number;
+  /** 0…1, for the jitter between tries. */
+  random(): number;
+};
+
+/**
+ * The driver app of the simulation: keeps each fix until it is answered for, reconnects with full jitter, resends what
+ * was not acked newest first.
+ */
+export class Phone {
+  readonly #options: PhoneOptions;
+  readonly #kept = new Map<number, Fix>();
+  #link: DriverLink | undefined;
+  #connecting = false;
+  #stopped = false;
+  #online = true;
+  #tries = 0;
+  #retry: NodeJS.Timeout | undefined;
+  /** Fixes that are durable or were refused for good. */
+  acked = 0;
+
+  constructor(options: PhoneOptions) {
+    this.#options = options;
+  }
+
+  /** Hands fixes over, in the order in which they are to be sent. */
+  send(fixes: readonly Fix[]): void {
+    for (const fix of fixes) this.#kept.set(fix.seq, fix);
+    while (this.#kept.size > MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+    if (this.#link) this.#transmit(this.#link, fixes);
+    else this.#connectSoon(0);
+  }
+
+  /** The phone lost or got back its network. */
+  setOnline(online: boolean): void {
+    if (online === this.#online) return;
+    this.#online = online;
+    if (online) this.#connectSoon(0);
+    else {
+      this.#link?.cut();
+      this.#link = undefined;
+    }
+  }
+
+  /** Says goodbye; nothing is sent any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    const link = this.#link;
+    this.#link = undefined;
+    link?.close();
+    await link?.closed;
+  }
+
+  #connectSoon(delayMs: number): void {
+    if (this.#connecting || this.#link || this.#stopped || !this.#online) return;
+    this.#connecting = true;
+    this.#retry = setTimeout(() => void this.#connect(), delayMs);
+    this.#retry.unref();
+  }
+
+  async #connect(): Promise<void> {
+    const { address, sessionId, now } = this.#options;
+    const link = new DriverLink({ address, token: await this.#options.token(), sessionId, now });
+    void link.closed.then(() => this.#lost(link));
+    try {
+      await link.hello();
+    } catch {
+      return; // `closed` has the same error and leads to the next try
+    } finally {
+      this.#connecting = false;
+    }
+    if (this.#stopped || !this.#online) return link.cut();
+    this.#link = link;
+    this.#tries = 0;
+    const newestFirst = [...this.#kept.values()].sort((a, b) => b.seq - a.seq);
+    for (let i = 0; i < newestFirst.length; i += MAX_PER_BATCH) {
+      this.#transmit(link, newestFirst.slice(i, i + MAX_PER_BATCH));
+    }
+  }
+
+  #lost(link: DriverLink): void {
+    if (this.#link === link) this.#link = undefined;
+    this.#connecting = false;
+    const most = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#tries++);
+    this.#connectSoon(this.#options.random() * most);
+  }
+
+  #transmit(link: DriverLink, fixes: readonly Fix[]): void {
+    if (fixes.length === 0) return;
+    link.send(fixes).then(
+      (ack) => {
+        for (const { seq, code } of ack.verdicts) {
+          if (code === VerdictCode.BUFFERED || code === VerdictCode.RATE_LIMITED) continue;
+          if (this.#kept.delete(seq)) this.acked++;
+        }
+      },
+      () => {}, // kept and sent again after the reconnect
+    );
+  }
+}

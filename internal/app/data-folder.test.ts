@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DataFolderHeldError, openDataFolder } from "./data-folder.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bimride-folder-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Another process that holds the folder until it is killed. */
+async function otherHolder() {
+  const code = `import { openDataFolder } from ${JSON.stringify(new URL("./data-folder.ts", import.meta.url).href)};
+    globalThis.held = openDataFolder(${JSON.stringify(folder)}, false); console.log("held"); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", code], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  return child;
+}
+
+describe("the data folder", () => {
+  test("is given to one process only, and says who holds it", async () => {
+    const child = await otherHolder();
+    try {
+      expect(() => openDataFolder(folder, false)).toThrow(DataFolderHeldError);
+      expect(() => openDataFolder(folder, false)).toThrow(`process ${child.pid} since`);
+      expect(() => openDataFolder(folder, true)).toThrow(DataFolderHeldError);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  });
+
+  test("is free again after its holder was killed", async () => {
+    const child = await otherHolder();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    using held = openDataFolder(folder, false);
+    expect(existsSync(held.path("holder"))).toBe(true);
+  });
+
+  test("is emptied by a fresh start only", () => {
+    const file = join(folder, "something");
+    writeFileSync(file, "kept");
+    openDataFolder(folder, false)[Symbol.dispose]();
+    expect(existsSync(file)).toBe(true);
+    openDataFolder(folder, true)[Symbol.dispose]();
+    expect(existsSync(file)).toBe(false);
+  });
+});

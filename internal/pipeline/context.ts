@@ -1,0 +1,44 @@
+import type { Fix, FixBatch } from "../core/fix.ts";
+import type { Limits } from "../core/limits.ts";
+import type { LiveChange } from "../core/live.ts";
+import type { Trip } from "../core/trip.ts";
+import type { Disposition, PipelineOutput } from "./output.ts";
+import type { PartitionState, PartyState, SessionState, TripState } from "./state.ts";
+import type { Estimate } from "./stages/position.ts";
+
+/** What the stages share while one fix is on its way; one object per entry, filled anew for each fix. */
+export type FixContext = {
+  readonly state: PartitionState;
+  readonly limits: Limits;
+  readonly out: PipelineOutput;
+  readonly sequence: number;
+  readonly loggedAtMs: number;
+  batch: FixBatch;
+  fix: Fix;
+  party: PartyState;
+  session: SessionState;
+  /** Corrected capture time: device time plus offset, plus the shift after a clock step. */
+  atMs: number;
+  disposition: Disposition;
+  /** True when `estimate` holds a place to show. */
+  placed: boolean;
+  estimate: Estimate;
+  trip: TripState | undefined;
+  /** The trip in its new phase, when this fix brought one. */
+  phased: Trip | undefined;
+};
+
+/**
+ * Appends a change of a trip's live state with the next version. The content is what changed; the trip's own live state
+ * is kept up to date by the caller.
+ */
+export function emit(
+  context: { out: PipelineOutput; sequence: number },
+  { live, trip }: TripState,
+  content: Omit<LiveChange, "tripId" | "version" | "previous">,
+): void {
+  const previous = live.version;
+  const version = { generation: trip.generation, sequence: context.sequence, index: context.out.changes.length };
+  live.version = version;
+  context.out.changes.push({ tripId: trip.tripId, version, previous, ...content });
+}

@@ -1,0 +1,65 @@
+import type { Fix, FixBatch } from "../core/fix.ts";
+import type { LiveChange } from "../core/live.ts";
+import type { Trip, TripStatus } from "../core/trip.ts";
+
+/** What became of a fix: it moved the marker, came after a newer one, or is of a session that was taken over. */
+export type Disposition = "applied" | "late" | "superseded";
+
+/** A fix with what the stages made of it. Every fix yields one, repeats yield none. */
+export type ProcessedFix = {
+  batch: FixBatch;
+  fix: Fix;
+  /** Corrected capture time, server time in milliseconds since 1970. */
+  atMs: number;
+  disposition: Disposition;
+  /** The gate took it for an outlier. */
+  outlier: boolean;
+  /** What viewers are shown for it; NaN when it is never shown. */
+  publishedLatDeg: number;
+  publishedLonDeg: number;
+  /** The trip it belongs to; empty for none. */
+  tripId: string;
+};
+
+/** A party's newest place. The latest store (internal/latest/latest.ts) holds the same shape. */
+export type LatestParty = {
+  partyKey: string;
+  sessionEpoch: number;
+  seq: number;
+  latDeg: number;
+  lonDeg: number;
+  headingDeg: number;
+  speedMps: number;
+  capturedAtMs: number;
+  receivedAtMs: number;
+  tripId: string;
+};
+
+/** A phase seen in the fixes, to be proposed to the trips store. */
+export type Detection = {
+  tripId: string;
+  /** Version of the trip that it was seen on. */
+  tripVersion: number;
+  status: TripStatus;
+  waypointIndex: number;
+  /** Server time at which it was reached. */
+  atMs: number;
+};
+
+/** What one entry yields. Filled by the stages, read by a projection, then cleared. */
+export class PipelineOutput {
+  readonly fixes: ProcessedFix[] = [];
+  readonly changes: LiveChange[] = [];
+  readonly parties: LatestParty[] = [];
+  /** Trips that changed, as known now. */
+  readonly trips: Trip[] = [];
+  readonly detections: Detection[] = [];
+
+  clear(): void {
+    this.fixes.length = 0;
+    this.changes.length = 0;
+    this.parties.length = 0;
+    this.trips.length = 0;
+    this.detections.length = 0;
+  }
+}

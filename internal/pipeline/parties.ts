@@ -1,0 +1,104 @@
+import { type DeviceState, type FixBatch, type Party, partyKey } from "../core/fix.ts";
+import type { Limits } from "../core/limits.ts";
+import type { DeviceStatus } from "../core/live.ts";
+import { SeqIntervals } from "../core/seq-intervals.ts";
+import type { LogRecord } from "../eventlog/record.ts";
+import { emit } from "./context.ts";
+import type { PipelineOutput } from "./output.ts";
+import { createPositionState } from "./stages/position.ts";
+import type { PartitionState, PartyState, SessionState } from "./state.ts";
+
+type RecordOf<Kind extends LogRecord["kind"]> = Extract<LogRecord, { kind: Kind }>;
+type Entry = { sequence: number };
+const NOTHING_KNOWN: DeviceState = Object.freeze({});
+
+/** The party's state, made when it is new. */
+export function partyOf(state: PartitionState, party: Party, _limits: Limits): PartyState {
+  const key = partyKey(party);
+  let found = state.parties.get(key);
+  if (!found) {
+    found = {
+      party,
+      key,
+      sessions: [],
+      lastAtMs: 0,
+      lastSeenMs: 0,
+      position: createPositionState(),
+      device: undefined,
+      latest: undefined,
+    };
+    state.parties.set(key, found);
+  }
+  found.lastSeenMs = state.pipelineTimeMs;
+  return found;
+}
+
+/**
+ * The session's state, put in its place by (epoch, session id): the last one moves the marker. A session that opened
+ * again with a larger epoch moves up.
+ */
+export function sessionOf(
+  party: PartyState,
+  { sessionId, sessionEpoch }: Pick<FixBatch, "sessionId" | "sessionEpoch">,
+  limits: Limits,
+): SessionState {
+  const { sessions } = party;
+  const last = sessions.at(-1);
+  if (last?.sessionId === sessionId && last.epoch >= sessionEpoch) return last;
+  let session = sessions.find((candidate) => candidate.sessionId === sessionId);
+  if (session && session.epoch >= sessionEpoch) return session;
+  if (session) session.epoch = sessionEpoch;
+  else {
+    const seen = new SeqIntervals(limits.maxDedupeIntervals);
+    session = { sessionId, epoch: sessionEpoch, seen, highSeq: -1, behind: 0, shiftMs: 0 };
+    sessions.push(session);
+  }
+  sessions.sort((a, b) => a.epoch - b.epoch || (a.sessionId < b.sessionId ? -1 : 1));
+  if (sessions.length > limits.maxSessionsPerParty) sessions.shift();
+  return session;
+}
+
+/** A session opened or its stream closed. */
+export function sessionChanged(
+  state: PartitionState,
+  entry: Entry,
+  record: RecordOf<"sessionOpened">,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  const party = partyOf(state, record.party, limits);
+  const session = sessionOf(party, record, limits);
+  if (session !== party.sessions.at(-1)) return;
+  const connected = !record.closed;
+  if (party.device?.connected === connected) return;
+  const known = party.device?.state ?? NOTHING_KNOWN;
+  setDevice(state, entry, party, { state: known, connected, atMs: record.receivedAtMs }, out);
+}
+
+/** A device told of itself; what an older session says is not news. */
+export function deviceReported(
+  state: PartitionState,
+  entry: Entry,
+  record: RecordOf<"deviceState">,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  const party = partyOf(state, record.party, limits);
+  const session = sessionOf(party, record, limits);
+  if (session !== party.sessions.at(-1)) return;
+  setDevice(state, entry, party, { state: record.state, connected: true, atMs: record.receivedAtMs }, out);
+}
+
+function setDevice(
+  state: PartitionState,
+  entry: Entry,
+  party: PartyState,
+  device: DeviceStatus,
+  out: PipelineOutput,
+): void {
+  party.device = device;
+  const trip = party.party.kind === "driver" ? state.tripOfDriver.get(party.party.id) : undefined;
+  if (!trip) return;
+  trip.live.device = device;
+  emit({ out, sequence: entry.sequence }, trip, { device });
+}

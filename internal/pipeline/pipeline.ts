@@ -1,0 +1,101 @@
+import { partyKey, type Fix, type FixBatch } from "../core/fix.ts";
+import type { Limits } from "../core/limits.ts";
+import type { LogRecord } from "../eventlog/record.ts";
+import type { FixContext } from "./context.ts";
+import type { PipelineOutput } from "./output.ts";
+import { deviceReported, partyOf, sessionChanged, sessionOf } from "./parties.ts";
+import { STAGES } from "./stages.ts";
+import type { PartitionState } from "./state.ts";
+import { sweep } from "./sweep.ts";
+import { tripChanged } from "./trip-changes.ts";
+
+export { createPartitionState } from "./state.ts";
+
+/** One entry of a partition, decoded. */
+export type PipelineEntry = { sequence: number; loggedAtMs: number; records: readonly LogRecord[] };
+
+/**
+ * Takes an entry through the pipeline: a pure function of (state, entry, limits) that changes the state and adds to the
+ * output. The same entries in the same order give the same states and outputs, whoever runs them and whenever. An entry
+ * that was processed already changes nothing.
+ */
+export function processEntry(state: PartitionState, entry: PipelineEntry, limits: Limits, out: PipelineOutput): void {
+  if (entry.sequence <= state.cursor) return;
+  state.cursor = entry.sequence;
+  for (const record of entry.records) {
+    state.pipelineTimeMs = Math.max(state.pipelineTimeMs, record.receivedAtMs);
+    processRecord(state, entry, record, limits, out);
+  }
+  sweep(state, limits);
+}
+
+function processRecord(
+  state: PartitionState,
+  entry: PipelineEntry,
+  record: LogRecord,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  switch (record.kind) {
+    case "fixBatch":
+      return processFixes(state, entry, record, limits, out);
+    case "tripChange":
+      return tripChanged(state, entry, record.trip, limits, out);
+    case "sessionOpened":
+      return sessionChanged(state, entry, record, limits, out);
+    case "deviceState":
+      return deviceReported(state, entry, record, limits, out);
+    case "erased":
+      state.erased.set(partyKey(record.party), record.receivedAtMs);
+      state.parties.delete(partyKey(record.party));
+      return;
+    case "vehicleChange":
+    case "consent":
+    case "tick":
+      return; // time has passed; the other two are for stages that are not built yet
+  }
+}
+
+function processFixes(
+  state: PartitionState,
+  entry: PipelineEntry,
+  batch: FixBatch,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  const first = batch.fixes[0];
+  if (!first) return;
+  const party = partyOf(state, batch.party, limits);
+  const session = sessionOf(party, batch, limits);
+  const context: FixContext = {
+    state,
+    limits,
+    out,
+    sequence: entry.sequence,
+    loggedAtMs: entry.loggedAtMs,
+    batch,
+    fix: first,
+    party,
+    session,
+    atMs: 0,
+    disposition: "applied",
+    placed: false,
+    estimate: { latDeg: 0, lonDeg: 0, speedMps: Number.NaN, headingDeg: Number.NaN, accuracyM: 0, outlier: false },
+    trip: undefined,
+    phased: undefined,
+  };
+  const erasedUntilMs = state.erased.get(party.key) ?? 0;
+  for (const fix of inOrder(batch.fixes)) {
+    if (fix.capturedAtMs + batch.clockOffsetMs <= erasedUntilMs) continue;
+    context.fix = fix;
+    for (const stage of STAGES) if (!stage(context)) break;
+  }
+}
+
+/** A batch's fixes by seq, so that a batch sent newest first still moves the marker along all of them. */
+function inOrder(fixes: readonly Fix[]): readonly Fix[] {
+  for (let i = 1; i < fixes.length; i++) {
+    if (fixes[i]!.seq < fixes[i - 1]!.seq) return [...fixes].sort((a, b) => a.seq - b.seq);
+  }
+  return fixes;
+}

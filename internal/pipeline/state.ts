@@ -1,0 +1,74 @@
+import type { DeviceStatus, TripLive } from "../core/live.ts";
+import type { Party } from "../core/fix.ts";
+import type { SeqIntervals } from "../core/seq-intervals.ts";
+import type { Trip } from "../core/trip.ts";
+import type { LatestParty } from "./output.ts";
+import type { PhaseState } from "./stages/phase.ts";
+import type { PositionState } from "./stages/position.ts";
+
+/** All that the pipeline remembers of one partition; a snapshot holds it whole. */
+export type PartitionState = {
+  partition: number;
+  /** Sequence of the last entry processed. */
+  cursor: number;
+  /** The pipeline's clock: receipt stamps of the records, never going back. */
+  pipelineTimeMs: number;
+  /** Pipeline time of the last sweep. */
+  sweptAtMs: number;
+  /** By party key. */
+  parties: Map<string, PartyState>;
+  /** Trips whose home is this partition, running and recently ended. */
+  trips: Map<string, TripState>;
+  /** Running trip by driver id; follows from `trips`. */
+  tripOfDriver: Map<string, TripState>;
+  /** Parties to be forgotten, with the time up to which; by party key. */
+  erased: Map<string, number>;
+};
+
+/** A party as the stages see it. */
+export type PartyState = {
+  party: Party;
+  key: string;
+  /** Newest last; at most maxSessionsPerParty. The last one moves the marker. */
+  sessions: SessionState[];
+  /** Corrected capture time of the newest fix applied; 0 before the first. */
+  lastAtMs: number;
+  /** Pipeline time of the last record. */
+  lastSeenMs: number;
+  position: PositionState;
+  device: DeviceStatus | undefined;
+  /** As last put out; undefined before the first fix. */
+  latest: LatestParty | undefined;
+};
+
+export type SessionState = {
+  sessionId: string;
+  epoch: number;
+  seen: SeqIntervals;
+  /** Largest seq applied; -1 before the first. */
+  highSeq: number;
+  /** Fixes in a row that are newer by seq and older by time. */
+  behind: number;
+  /** Added to corrected times after a step of the device clock. */
+  shiftMs: number;
+};
+
+export type TripState = {
+  trip: Trip;
+  live: TripLive;
+  phase: PhaseState;
+};
+
+/** The empty state of a partition. */
+export function createPartitionState(partition: number): PartitionState {
+  return {
+    partition,
+    cursor: 0,
+    pipelineTimeMs: 0,
+    sweptAtMs: 0,
+    parties: new Map(),
+    trips: new Map(),
+    tripOfDriver: new Map(),
+    erased: new Map(),
+  };
+}

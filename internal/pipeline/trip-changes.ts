@@ -1,0 +1,91 @@
+import type { Limits } from "../core/limits.ts";
+import { partyKey } from "../core/fix.ts";
+import { isRunning, type Trip } from "../core/trip.ts";
+import { emit } from "./context.ts";
+import { homePartition } from "./home.ts";
+import type { PipelineOutput } from "./output.ts";
+import { createPhaseState, phaseReset } from "./stages/phase.ts";
+import type { PartitionState, TripState } from "./state.ts";
+
+/**
+ * A trip as stored came by: the higher version wins, a repeat is nothing, and its status wins over the one that was
+ * detected here. A trip that lives in another partition now is dropped; one of a new generation begins anew.
+ */
+export function tripChanged(
+  state: PartitionState,
+  entry: { sequence: number },
+  trip: Trip,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  const before = state.trips.get(trip.tripId);
+  if (before && trip.version <= before.trip.version) return;
+  out.trips.push(trip);
+  if (homePartition(trip, limits.partitions) !== state.partition) {
+    if (before) forgetTrip(state, before);
+    return;
+  }
+  if (!before && !isRunning(trip) && trip.endedAtMs + limits.liveAfterEndMs <= state.pipelineTimeMs) return;
+  const same = before && before.trip.generation === trip.generation ? before : undefined;
+  if (before && !same) forgetTrip(state, before);
+  const current = same ?? begin(state, trip);
+  const news = !same || !sameForViewers(same.trip, trip);
+  current.trip = trip;
+  current.live.trip = trip;
+  if (trip.endedAtMs > 0) current.live.dropAtMs = trip.endedAtMs + limits.liveAfterEndMs;
+  phaseReset(current.phase, trip);
+  assign(state, current);
+  if (!news) return;
+  const { device } = current.live;
+  emit({ out, sequence: entry.sequence }, current, !same && device ? { trip, device } : { trip });
+}
+
+/** Takes a trip out of the partition. */
+export function forgetTrip(state: PartitionState, { trip }: TripState): void {
+  state.trips.delete(trip.tripId);
+  release(state, trip);
+}
+
+function begin(state: PartitionState, trip: Trip): TripState {
+  const device = trip.driverId
+    ? state.parties.get(partyKey({ kind: "driver", id: trip.driverId }))?.device
+    : undefined;
+  const begun: TripState = {
+    trip,
+    phase: createPhaseState(),
+    live: {
+      tripId: trip.tripId,
+      version: { generation: trip.generation, sequence: 0, index: 0 },
+      trip,
+      position: undefined,
+      trail: [],
+      device,
+      dropAtMs: 0,
+    },
+  };
+  state.trips.set(trip.tripId, begun);
+  return begun;
+}
+
+/** A driver's fixes go to the running trip; should there be two, to the one that was made last. */
+function assign(state: PartitionState, current: TripState): void {
+  const { trip } = current;
+  if (!trip.driverId) return;
+  if (!isRunning(trip)) return release(state, trip);
+  const other = state.tripOfDriver.get(trip.driverId);
+  if (!other || other.trip.tripId <= trip.tripId) state.tripOfDriver.set(trip.driverId, current);
+}
+
+function release(state: PartitionState, trip: Trip): void {
+  if (state.tripOfDriver.get(trip.driverId)?.trip.tripId !== trip.tripId) return;
+  state.tripOfDriver.delete(trip.driverId);
+  for (const other of state.trips.values()) {
+    if (other.trip.tripId !== trip.tripId && other.trip.driverId === trip.driverId) assign(state, other);
+  }
+}
+
+/** True when only the bookkeeping differs (the store's echo of a detected phase). */
+function sameForViewers(a: Trip, b: Trip): boolean {
+  const visible = (trip: Trip) => JSON.stringify({ ...trip, version: 0, updatedAtMs: 0 });
+  return visible(a) === visible(b);
+}

@@ -1,0 +1,130 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { HistoryOwnSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Trip } from "../core/trip.ts";
+import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
+import { decodeChunk, encodeChunk } from "../history/chunk-codec.ts";
+import type { History, TripEvent } from "../history/history.ts";
+import type { PipelineOutput } from "../pipeline/output.ts";
+import type { PartitionState } from "../pipeline/state.ts";
+import { OpenChunks } from "./open-chunks.ts";
+import type { View } from "./projection.ts";
+import { Settlements } from "./settlement.ts";
+
+type Part = { state: PartitionState; chunks: OpenChunks; settlements: Settlements; events: TripEvent[] };
+
+/** The history view: every fix into chunks, every status into the trip's events, ended trips settled. */
+export class HistoryView implements View {
+  readonly name = "history";
+  readonly storePeriodMs: number;
+  readonly #limits: Limits;
+  readonly #history: History;
+  readonly #parts: Part[] = [];
+
+  /** @param storePeriodMs how far the store may lag: short for embedded engines, long where a row costs more */
+  constructor(deps: { history: History; limits: Limits; storePeriodMs: number }) {
+    this.#history = deps.history;
+    this.#limits = deps.limits;
+    this.storePeriodMs = deps.storePeriodMs;
+  }
+
+  restored(state: PartitionState, own: Uint8Array | undefined): void {
+    const part: Part = {
+      state,
+      chunks: new OpenChunks(this.#limits),
+      settlements: new Settlements(this.#limits, this.#history),
+      events: [],
+    };
+    if (own) {
+      const message = fromBinary(HistoryOwnSchema, own);
+      part.chunks.restore(message.openChunks.map(decodeChunk), state.pipelineTimeMs);
+      for (const ended of message.endedTrips) {
+        part.settlements.restore(tripOf(ended.tripEntry), Number(ended.dueAtMs));
+      }
+    }
+    this.#parts[state.partition] = part;
+  }
+
+  entry(state: PartitionState, out: PipelineOutput): void {
+    const part = this.#parts[state.partition]!;
+    for (const processed of out.fixes) {
+      part.chunks.add(processed, state.pipelineTimeMs);
+      const atMs = processed.fix.capturedAtMs + processed.batch.clockOffsetMs;
+      part.settlements.fixRecorded(processed.batch.party, atMs, state.pipelineTimeMs);
+    }
+    for (const trip of out.trips) {
+      part.settlements.tripChanged(trip);
+      part.events.push(...eventsOf(trip));
+    }
+  }
+
+  async store(): Promise<void> {
+    await this.#storeChunks();
+    for (const part of this.#parts) {
+      const events = part.events.splice(0);
+      try {
+        if (events.length > 0) await this.#history.putEvents(events);
+      } catch (error) {
+        part.events.unshift(...events);
+        throw error;
+      }
+      part.chunks.closeOld(part.state.pipelineTimeMs);
+      await part.settlements.settleDue(part.state.pipelineTimeMs);
+    }
+  }
+
+  /** True while the partition needs time to go on: a trip waits for its settlement. */
+  waits(partition: number): boolean {
+    return this.#parts[partition]?.settlements.waits() ?? false;
+  }
+
+  own(state: PartitionState): Uint8Array {
+    const part = this.#parts[state.partition]!;
+    const endedTrips = [...part.settlements.all()].map(({ trip, dueAtMs }) => ({
+      tripEntry: entryOf(trip),
+      dueAtMs: BigInt(dueAtMs),
+    }));
+    const openChunks = part.chunks.all().map(encodeChunk);
+    return toBinary(HistoryOwnSchema, create(HistoryOwnSchema, { openChunks, endedTrips }));
+  }
+
+  async #storeChunks(): Promise<void> {
+    const taken = this.#parts.map((part) => part.chunks.takeDirty());
+    const chunks = taken.flat();
+    if (chunks.length === 0) return;
+    try {
+      await this.#history.putChunks(chunks);
+    } catch (error) {
+      this.#parts.forEach((part, i) => {
+        part.chunks.retry(taken[i]!);
+      });
+      throw error;
+    }
+  }
+}
+
+/** Keys make a repeat (a replay, or the store's echo of a detected status) replace itself. */
+function eventsOf(trip: Trip): TripEvent[] {
+  const { tripId, status, statusSource, statusAtMs } = trip;
+  const events: TripEvent[] = [
+    { tripId, atMs: statusAtMs, key: `status-${status}`, kind: "status", status, source: statusSource },
+  ];
+  for (const span of trip.assignments) {
+    events.push({ tripId, atMs: span.fromMs, key: `driver-${span.driverId}`, kind: "driver", driverId: span.driverId });
+  }
+  return events;
+}
+
+function entryOf(trip: Trip): Uint8Array {
+  return encodeEntry({
+    region: trip.region,
+    traceparent: "",
+    records: [{ kind: "tripChange", receivedAtMs: trip.updatedAtMs, trip }],
+  });
+}
+
+function tripOf(entry: Uint8Array): Trip {
+  const record = decodeEntry(entry).records[0];
+  if (record?.kind !== "tripChange") throw new Error("snapshot holds no trip where one belongs");
+  return record.trip;
+}

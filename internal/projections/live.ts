@@ -1,0 +1,89 @@
+import type { TripLive } from "../core/live.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
+import type { Latest, LatestParty } from "../latest/latest.ts";
+import type { LiveBus } from "../live/bus.ts";
+import type { Lease } from "../partitions/lease.ts";
+import type { Detection, PipelineOutput } from "../pipeline/output.ts";
+import { latestParties } from "../pipeline/latest-parties.ts";
+import type { PartitionState } from "../pipeline/state.ts";
+import type { View } from "./projection.ts";
+
+export type LiveViewDeps = {
+  bus: LiveBus;
+  latest: Latest;
+  clock: Clock;
+  limits: Limits;
+  lease(partition: number): Lease | undefined;
+  /** Proposes a detected phase to the trips store. Never throws; bounded by its maker. */
+  propose(detection: Detection): void;
+};
+
+type Pending = { parties: Map<string, LatestParty>; trips: Set<string>; state: PartitionState };
+
+/**
+ * The live view: publishes each change at once (its input is durable), then writes the latest state. Holds one pending
+ * update per party and trip, whatever the store does: the newest wins.
+ */
+export class LiveView implements View {
+  readonly name = "live";
+  readonly storePeriodMs = 0;
+  readonly #deps: LiveViewDeps;
+  readonly #pending: Pending[] = [];
+
+  constructor(deps: LiveViewDeps) {
+    this.#deps = deps;
+  }
+
+  restored(state: PartitionState): void {
+    const pending: Pending = { parties: new Map(), trips: new Set(state.trips.keys()), state };
+    for (const party of latestParties(state)) pending.parties.set(party.partyKey, party);
+    this.#pending[state.partition] = pending;
+  }
+
+  entry(state: PartitionState, out: PipelineOutput): void {
+    const pending = this.#pending[state.partition]!;
+    const processedAtMs = this.#deps.clock.now();
+    for (const change of out.changes) {
+      if (change.position) change.position.processedAtMs = processedAtMs;
+      this.#deps.bus.publish(change);
+      pending.trips.add(change.tripId);
+    }
+    for (const party of out.parties) pending.parties.set(party.partyKey, party);
+    for (const detection of out.detections) this.#deps.propose(detection);
+  }
+
+  async store(): Promise<void> {
+    for (const pending of this.#pending) {
+      if (pending.parties.size === 0 && pending.trips.size === 0) continue;
+      const lease = this.#deps.lease(pending.state.partition);
+      if (!lease?.valid()) continue;
+      const parties = [...pending.parties.values()];
+      const trips = [...pending.trips];
+      pending.parties.clear();
+      pending.trips.clear();
+      try {
+        await this.#deps.latest.update({
+          partition: pending.state.partition,
+          partitionEpoch: lease.epoch,
+          parties,
+          trips: trips.flatMap((tripId) => copyOf(pending.state.trips.get(tripId)?.live)),
+          removed: [],
+        });
+      } catch (error) {
+        for (const party of parties) if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);
+        for (const tripId of trips) pending.trips.add(tripId);
+        throw error;
+      }
+    }
+  }
+
+  own(): Uint8Array {
+    return new Uint8Array(0);
+  }
+}
+
+/** The store gets its own copy: the pipeline goes on changing the original. */
+function copyOf(live: TripLive | undefined): TripLive[] {
+  return live ? [{ ...live, trail: live.trail.slice() }] : [];
+}
