@@ -1,0 +1,81 @@
+import type { DeviceState } from "../core/fix.ts";
+import type { Clock } from "../core/time.ts";
+import type { LiveBus } from "../live/bus.ts";
+import type { Appender } from "./appender.ts";
+import type { IngestEvents, Transport } from "./events.ts";
+import { deviceStateJson, type SessionState } from "./session-state.ts";
+
+export type AnnouncerDeps = { appender: Appender; bus: LiveBus; clock: Clock; events: IngestEvents };
+
+/** Writes into the log what a session is beside its fixes. Nobody waits for it: an epoch needs no store. */
+export class Announcer {
+  readonly #deps: AnnouncerDeps;
+
+  constructor(deps: AnnouncerDeps) {
+    this.#deps = deps;
+  }
+
+  /** A session opened, or opened again: SessionOpened into the log, and a word to the other gateways. */
+  opened(state: SessionState, transport: Transport, traceparent: string): void {
+    const { bus, events } = this.#deps;
+    const { sessionId, sessionEpoch } = state;
+    state.announced = true;
+    this.#append(state, transport, traceparent, false);
+    events.sessionOpened(transport, state.partyKey, sessionId, sessionEpoch);
+    bus.notify({ partyKey: state.partyKey, kind: "sessionOpened", sessionId, sessionEpoch });
+  }
+
+  /** Repeats the SessionOpened record when it did not reach the log. Called before fixes are appended. */
+  ensureOpened(state: SessionState, transport: Transport, traceparent: string): void {
+    if (state.announced) return;
+    state.announced = true;
+    this.#append(state, transport, traceparent, false);
+  }
+
+  /** The session's last stream is gone. Best effort: without it viewers learn from silence instead. */
+  closed(state: SessionState, transport: Transport): void {
+    this.#append(state, transport, "", true);
+  }
+
+  /** The device's state, when it differs from the one before. */
+  deviceState(state: SessionState, deviceState: DeviceState | undefined, traceparent: string): void {
+    if (!deviceState) return;
+    const json = deviceStateJson(deviceState);
+    if (json === state.deviceStateJson) return;
+    state.deviceStateJson = json;
+    const { appender, clock, events } = this.#deps;
+    const { party, sessionId, sessionEpoch, partition } = state;
+    const receivedAtMs = Math.round(clock.now());
+    appender
+      .append(
+        partition,
+        { kind: "deviceState", party, sessionId, sessionEpoch, receivedAtMs, state: deviceState },
+        traceparent,
+      )
+      .catch((error: unknown) => {
+        if (state.deviceStateJson === json) state.deviceStateJson = "";
+        events.recordLost("deviceState", error);
+      });
+  }
+
+  #append(state: SessionState, transport: Transport, traceparent: string, closed: boolean): void {
+    const { appender, clock, events } = this.#deps;
+    const { party, sessionId, sessionEpoch, partition, deviceId, appVersion } = state;
+    const receivedAtMs = Math.round(clock.now());
+    const record = {
+      kind: "sessionOpened",
+      party,
+      sessionId,
+      sessionEpoch,
+      receivedAtMs,
+      deviceId,
+      appVersion,
+      transport,
+      closed,
+    } as const;
+    appender.append(partition, record, traceparent).catch((error: unknown) => {
+      if (!closed) state.announced = false;
+      events.recordLost("sessionOpened", error);
+    });
+  }
+}

@@ -1,0 +1,156 @@
+import { asBimrideError, BimrideError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
+import { encodeEntry } from "../eventlog/codec.ts";
+import type { EventLog } from "../eventlog/log.ts";
+import type { LogRecord } from "../eventlog/record.ts";
+import type { IngestEvents } from "./events.ts";
+
+/** Contributions per second from which on the gateway is no longer nearly idle, and from which on it is loaded. */
+const BUSY_PER_SECOND = 400;
+const LOADED_PER_SECOND = 4_000;
+const RATE_WINDOW_MS = 250;
+
+/** Rough sizes for the bound of an entry, bytes: a batch's head, one fix (columns, all known), any other record. */
+const HEAD_BYTES = 192;
+const FIX_BYTES = 30;
+const OTHER_BYTES = 1_024;
+
+type Contribution = {
+  record: LogRecord;
+  traceparent: string;
+  resolve: (sequence: number) => void;
+  reject: (error: unknown) => void;
+};
+type OpenEntry = { contributions: Contribution[]; fixes: number; bytes: number; cancel: () => void };
+
+export type AppenderDeps = {
+  log: EventLog;
+  /** Clock of lingers: real also where the other clock is driven, or a standing clock would hold entries back. */
+  ioClock: Clock;
+  limits: Limits;
+  events: IngestEvents;
+};
+
+/**
+ * Coalesces the records of many sessions into log entries, one open entry per partition. An entry goes to the log
+ * when it is full (maxFixesPerEntry, maxEntryBytes) or when its linger is over: none but the rest of the event loop's
+ * turn while the gateway is nearly idle, longer under load. Entries of a partition keep the order of `append` calls.
+ * What waits here and in the log together is bounded by maxPendingLogBytes; more is refused with LOG_UNAVAILABLE.
+ */
+export class Appender {
+  readonly #deps: AppenderDeps;
+  readonly #open = new Map<number, OpenEntry>();
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #pendingBytes = 0;
+  #windowStartMs: number;
+  #windowCount = 0;
+  #perSecond = 0;
+
+  constructor(deps: AppenderDeps) {
+    this.#deps = deps;
+    this.#windowStartMs = deps.ioClock.monotonic();
+  }
+
+  /** Bytes (estimated) that wait for durability now. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /**
+   * Resolves with the entry's sequence once it is durable; rejects with LOG_UNAVAILABLE or LOG_FULL.
+   * @param record a fixBatch holds at most maxFixesPerEntry fixes
+   * @param traceparent W3C trace context of the message, or empty; the first of an entry stands for all
+   */
+  append(partition: number, record: LogRecord, traceparent: string): Promise<number> {
+    const { limits } = this.#deps;
+    const fixes = record.kind === "fixBatch" ? record.fixes.length : 0;
+    const bytes = record.kind === "fixBatch" ? HEAD_BYTES + fixes * FIX_BYTES : OTHER_BYTES;
+    if (this.#pendingBytes + bytes > limits.maxPendingLogBytes)
+      return Promise.reject(new BimrideError("LOG_UNAVAILABLE", "Too much waits for the log."));
+    const lingerMs = this.#lingerMs();
+    let entry = this.#open.get(partition);
+    if (
+      entry &&
+      (entry.fixes + fixes > limits.maxFixesPerEntry || entry.bytes + bytes > limits.maxEntryBytes)
+    ) {
+      this.#flush(partition);
+      entry = undefined;
+    }
+    entry ??= this.#openEntry(partition, lingerMs);
+    this.#pendingBytes += bytes;
+    entry.fixes += fixes;
+    entry.bytes += bytes;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    entry.contributions.push({ record, traceparent, resolve, reject });
+    if (entry.fixes >= limits.maxFixesPerEntry) this.#flush(partition);
+    return promise;
+  }
+
+  /** Sends what lingers and waits until all of it is settled. Never rejects. */
+  async flush(): Promise<void> {
+    for (const partition of [...this.#open.keys()]) this.#flush(partition);
+    await Promise.allSettled(this.#inFlight);
+  }
+
+  #openEntry(partition: number, lingerMs: number): OpenEntry {
+    const flush = () => this.#flush(partition);
+    let cancel: () => void;
+    if (lingerMs > 0) {
+      cancel = this.#deps.ioClock.after(lingerMs, flush);
+    } else {
+      const immediate = setImmediate(flush);
+      cancel = () => clearImmediate(immediate);
+    }
+    const entry: OpenEntry = { contributions: [], fixes: 0, bytes: 0, cancel };
+    this.#open.set(partition, entry);
+    return entry;
+  }
+
+  #flush(partition: number): void {
+    const entry = this.#open.get(partition);
+    if (!entry) return;
+    this.#open.delete(partition);
+    entry.cancel();
+    const { contributions } = entry;
+    const sent = this.#send(partition, entry).then(
+      (sequence) => {
+        for (const contribution of contributions) contribution.resolve(sequence);
+      },
+      (cause: unknown) => {
+        const error = asBimrideError(cause);
+        for (const contribution of contributions) contribution.reject(error);
+      },
+    );
+    const settled = sent.finally(() => {
+      this.#pendingBytes -= entry.bytes;
+      this.#inFlight.delete(settled);
+    });
+    this.#inFlight.add(settled);
+  }
+
+  async #send(partition: number, { contributions, fixes }: OpenEntry): Promise<number> {
+    const { log, events } = this.#deps;
+    const body = encodeEntry({
+      region: log.region,
+      traceparent: contributions.find(({ traceparent }) => traceparent !== "")?.traceparent ?? "",
+      records: contributions.map(({ record }) => record),
+    });
+    events.entry(fixes, body.byteLength);
+    return log.append(partition, body);
+  }
+
+  #lingerMs(): number {
+    const { ioClock, limits } = this.#deps;
+    const nowMs = ioClock.monotonic();
+    const elapsedMs = nowMs - this.#windowStartMs;
+    if (elapsedMs >= RATE_WINDOW_MS) {
+      this.#perSecond = (this.#windowCount * 1_000) / elapsedMs;
+      this.#windowCount = 0;
+      this.#windowStartMs = nowMs;
+    }
+    this.#windowCount++;
+    if (this.#perSecond < BUSY_PER_SECOND) return limits.lingerIdleMs;
+    return this.#perSecond < LOADED_PER_SECOND ? limits.lingerMs : limits.lingerLoadedMs;
+  }
+}

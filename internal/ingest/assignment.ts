@@ -1,0 +1,96 @@
+import type { Party } from "../core/fix.ts";
+import type { Clock } from "../core/time.ts";
+import type { Trip } from "../core/trip.ts";
+import type { Trips } from "../trips/trips.ts";
+import type { IngestEvents } from "./events.ts";
+import type { Assignment } from "./messages.ts";
+import type { SessionState } from "./session-state.ts";
+
+/** A Welcome or an answer does not wait longer for the trips store. */
+const READ_TIMEOUT_MS = 1_000;
+/** Pause after the trips store failed. */
+const RETRY_MS = 5_000;
+
+export type AssignmentDeps = { trips: Trips; clock: Clock; ioClock: Clock; events: IngestEvents };
+
+/** The driver's running trip, or undefined for riders and when there is none. Rejects with STORE_UNAVAILABLE. */
+export async function readTrip(trips: Trips, party: Party): Promise<Trip | undefined> {
+  return party.kind === "driver" ? trips.runningOf(party.id) : undefined;
+}
+
+/** Resolves with the promise, or with `fallback` when that rejects or takes longer than the store may. Never rejects. */
+export function withinReadTime<T>(promise: Promise<T>, fallback: T, ioClock: Clock): Promise<T> {
+  return new Promise((resolve) => {
+    const cancel = ioClock.after(READ_TIMEOUT_MS, () => resolve(fallback));
+    promise.then(resolve, () => resolve(fallback)).finally(cancel);
+  });
+}
+
+/**
+ * What one stream's driver is to do: read whole at the start and again on each word from the bus, so nothing is queued
+ * and a lost message costs one reading. The version is the trip's change time (that of the reading when there is no
+ * trip), raised where needed so that it only rises on a session; it stays while nothing changes, also across reconnects.
+ */
+export class AssignmentFeed {
+  readonly #deps: AssignmentDeps;
+  readonly #state: SessionState;
+  readonly #changed: (assignment: Assignment) => void;
+  #trip: Trip | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #cancelRetry: () => void = () => {};
+
+  /** @param changed called after each change */
+  constructor(deps: AssignmentDeps, state: SessionState, changed: (assignment: Assignment) => void) {
+    this.#deps = deps;
+    this.#state = state;
+    this.#changed = changed;
+  }
+
+  /** As last read; version 0 before that. */
+  get current(): Assignment {
+    return { version: this.#state.assignmentVersion, trip: this.#trip };
+  }
+
+  /** Reads again; calls that come during a reading share one more. Never rejects: a failed reading is repeated. */
+  refresh(): Promise<void> {
+    if (this.#reading) {
+      this.#again = true;
+      return this.#reading;
+    }
+    this.#reading = this.#read().finally(() => {
+      this.#reading = undefined;
+      if (!this.#again || this.#closed) return;
+      this.#again = false;
+      void this.refresh();
+    });
+    return this.#reading;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry();
+  }
+
+  async #read(): Promise<void> {
+    const { trips, clock, ioClock, events } = this.#deps;
+    const state = this.#state;
+    let trip: Trip | undefined;
+    try {
+      trip = await readTrip(trips, state.party);
+    } catch (error) {
+      events.assignmentUnknown(state.partyKey, error);
+      if (!this.#closed) this.#cancelRetry = ioClock.after(RETRY_MS, () => void this.refresh());
+      return;
+    }
+    if (this.#closed) return;
+    this.#trip = trip;
+    const key = trip ? `${trip.tripId}@${trip.version}` : "none";
+    if (key === state.assignmentKey) return;
+    state.assignmentKey = key;
+    const changedAtMs = Math.round(trip?.updatedAtMs ?? clock.now());
+    state.assignmentVersion = Math.max(changedAtMs, state.assignmentVersion + 1);
+    this.#changed(this.current);
+  }
+}

@@ -1,0 +1,171 @@
+import type { Authenticator, Principal } from "../auth/principal.ts";
+import { asBimrideError, BimrideError } from "../core/errors.ts";
+import type { Party } from "../core/fix.ts";
+import { ID_PATTERN } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import { type Clock, sleep, systemClock } from "../core/time.ts";
+import type { EventLog } from "../eventlog/log.ts";
+import type { LiveBus } from "../live/bus.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Trips } from "../trips/trips.ts";
+import { Announcer } from "./announcer.ts";
+import { Appender } from "./appender.ts";
+import { readTrip, withinReadTime } from "./assignment.ts";
+import { IngestEvents, type Transport } from "./events.ts";
+import { Intake } from "./intake.ts";
+import type { Ack, BatchInput, HelloInput, WantedRate } from "./messages.ts";
+import { SessionRegistry } from "./registry.ts";
+import { IngestSession, type SessionDeps, type StreamOptions } from "./session.ts";
+import { helloFaultOf } from "./validate.ts";
+import { wantedRateFor } from "./wanted-rate.ts";
+
+const SWEEP_PERIOD_MS = 1_000;
+const DRAIN_POLL_MS = 20;
+
+export type IngestDeps = {
+  log: EventLog;
+  bus: LiveBus;
+  trips: Trips;
+  authenticator: Authenticator;
+  /** Time of the fixes: receipts, epochs, expiry, rate limits. May be driven. */
+  clock: Clock;
+  /** Time of sockets: lingers, timeouts, keepalives. Real by default, also where `clock` is driven. */
+  ioClock?: Clock;
+  limits: Limits;
+  region: string;
+  /** Names this gateway in logs. */
+  gatewayId: string;
+  telemetry: Telemetry;
+};
+
+/** Who calls without a stream. @property traceparent W3C trace context, or empty */
+export type CallContext = { principal: Principal; transport: Transport; traceparent: string };
+
+/** How a gateway goes away. */
+export type DrainOptions = {
+  /** Clients are told to reconnect after a random wait of up to this. */
+  reconnectWithinMs: number;
+  /** Streams still open after this are ended with DRAINING. */
+  forceAfterMs: number;
+};
+
+const DEFAULT_DRAIN: DrainOptions = { reconnectWithinMs: 5_000, forceAfterMs: 8_000 };
+
+/** The way in without its transports: sessions over the ports of log, bus and trips. */
+export class IngestGateway {
+  readonly limits: Limits;
+  readonly ioClock: Clock;
+  readonly appender: Appender;
+  readonly events: IngestEvents;
+  readonly #deps: IngestDeps;
+  readonly #registry: SessionRegistry;
+  readonly #intake: Intake;
+  readonly #announcer: Announcer;
+  readonly #sessionDeps: SessionDeps;
+  readonly #stopSweep: () => void;
+  #draining = false;
+
+  constructor(deps: IngestDeps) {
+    const { log, bus, trips, authenticator, clock, limits, region, telemetry } = deps;
+    const ioClock = deps.ioClock ?? systemClock;
+    const logger = telemetry.logger.child({ part: "ingest", gatewayId: deps.gatewayId });
+    const events = new IngestEvents({ logger, registry: telemetry.registry });
+    this.#deps = deps;
+    this.limits = limits;
+    this.ioClock = ioClock;
+    this.events = events;
+    this.appender = new Appender({ log, ioClock, limits, events });
+    this.#registry = new SessionRegistry(log.partitions, limits, clock);
+    this.#intake = new Intake({ appender: this.appender, clock, limits, events });
+    this.#announcer = new Announcer({ appender: this.appender, bus, clock, events });
+    this.#sessionDeps = {
+      ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
+      ...{ bus, trips, authenticator, clock, ioClock, limits, region, events },
+    };
+    this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => this.#registry.sweep());
+  }
+
+  /** True from the start of {@link drain} on. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Streams open now. */
+  get openStreams(): number {
+    return this.#registry.streams.size;
+  }
+
+  /** The caller as its token says. Rejects with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or ROLE_FORBIDDEN. */
+  async authenticate(token: string | undefined): Promise<Principal> {
+    const principal = await this.#deps.authenticator.authenticate(token);
+    if (principal.role !== "driver" && principal.role !== "rider") throw new BimrideError("ROLE_FORBIDDEN");
+    if (!ID_PATTERN.test(principal.subject)) throw new BimrideError("TOKEN_INVALID");
+    if (this.#deps.clock.now() >= principal.expiresAtMs) throw new BimrideError("TOKEN_EXPIRED");
+    return principal;
+  }
+
+  /** Opens a stream. Throws DRAINING or OVERLOADED. */
+  openSession(options: StreamOptions): IngestSession {
+    if (this.#draining) throw new BimrideError("DRAINING");
+    const session = new IngestSession(this.#sessionDeps, options);
+    this.#registry.add(session);
+    this.events.streams(options.transport, 1);
+    return session;
+  }
+
+  /** One hello, one batch, its verdicts. Rejects with any error of the vocabulary, which the caller counts. */
+  async publishBatch(
+    call: CallContext,
+    hello: HelloInput,
+    batch: BatchInput,
+  ): Promise<{ ack: Ack; wantedRate: WantedRate }> {
+    const { principal, transport, traceparent } = call;
+    if (this.#draining) throw new BimrideError("DRAINING");
+    const fault = helloFaultOf(hello);
+    if (fault) throw fault;
+    const party: Party = { kind: principal.role as Party["kind"], id: principal.subject };
+    if (hello.party && (hello.party.kind !== party.kind || hello.party.id !== party.id))
+      throw new BimrideError("PARTY_MISMATCH", undefined, { field: "hello.party" });
+    const state = this.#registry.session(party, hello);
+    if (!state.announced) {
+      this.#announcer.opened(state, transport, traceparent);
+      this.#registry.supersedeOlder(state);
+    }
+    state.clockOffset.sample(this.#deps.clock.now(), hello.deviceTimeMs);
+    this.#announcer.deviceState(state, hello.deviceState, traceparent);
+    const trip = withinReadTime(readTrip(this.#deps.trips, party), undefined, this.ioClock);
+    const maxFixes = this.limits.maxFixesPerBatch;
+    const ack = await this.#intake.take(state, batch, { traceparent, maxFixes });
+    return { ack, wantedRate: wantedRateFor(await trip) };
+  }
+
+  /** The refusal of a call outside any session: counted, and given back as an error of the vocabulary. */
+  refusal(transport: Transport, cause: unknown): BimrideError {
+    const error = asBimrideError(cause);
+    this.events.problem(transport, error.code, error.cause);
+    return error;
+  }
+
+  /** Refuses new streams, tells the open ones, waits for them up to a bound, and lets the log have what lingers. */
+  async drain(options: Partial<DrainOptions> = {}): Promise<void> {
+    const { reconnectWithinMs, forceAfterMs } = { ...DEFAULT_DRAIN, ...options };
+    const { ioClock } = this;
+    this.#draining = true;
+    for (const stream of [...this.#registry.streams]) stream.drain(reconnectWithinMs);
+    const untilMs = ioClock.monotonic() + forceAfterMs;
+    while (this.openStreams > 0 && ioClock.monotonic() < untilMs) await sleep(ioClock, DRAIN_POLL_MS);
+    await this.#endAll();
+  }
+
+  /** Ends what is left at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    this.#stopSweep();
+    await this.#endAll();
+  }
+
+  async #endAll(): Promise<void> {
+    for (const stream of [...this.#registry.streams]) stream.abort(new BimrideError("DRAINING"));
+    await this.appender.flush();
+  }
+}

@@ -1,0 +1,119 @@
+import type { BimrideError, ErrorCode } from "../core/errors.ts";
+import type { DeviceState, FixSource } from "../core/fix.ts";
+import type { LatLon } from "../core/geo.ts";
+import type { Trip } from "../core/trip.ts";
+
+/**
+ * A fix as a device sent it, before validation. What the device left out is undefined; what it sent is kept as it is,
+ * NaN and infinities included, so that validation can refuse it by name.
+ */
+export type FixInput = {
+  seq: number;
+  /** Device clock at capture, milliseconds since 1970. */
+  capturedAtMs: number;
+  latDeg: number | undefined;
+  lonDeg: number | undefined;
+  accuracyM: number | undefined;
+  speedMps: number | undefined;
+  headingDeg: number | undefined;
+  altitudeM: number | undefined;
+  source: FixSource;
+  mock: boolean;
+};
+
+/** Opens a session. */
+export type HelloInput = {
+  sessionId: string;
+  /** The party that the client names; undefined when it leaves that to the token. `kind` "" when it is not one we know. */
+  party: { kind: string; id: string } | undefined;
+  deviceId: string;
+  appVersion: string;
+  /** Device clock when the message was made, milliseconds since 1970; 0 when unknown. */
+  deviceTimeMs: number;
+  lastRegion: string;
+  position: LatLon | undefined;
+  deviceState: DeviceState | undefined;
+};
+
+/** Fixes that came in one message. */
+export type BatchInput = {
+  fixes: FixInput[];
+  /** Device clock when the message was made, milliseconds since 1970; 0 when unknown. */
+  deviceTimeMs: number;
+  /** Chosen by the client, echoed in the Ack. */
+  batchId: number;
+  /** Version of the assignment that the client knows; 0 when none. */
+  assignmentVersion: number;
+};
+
+/** Client to server. */
+export type ClientMessage =
+  | ({ kind: "hello" } & HelloInput)
+  | ({ kind: "fixes" } & BatchInput)
+  | { kind: "deviceState"; state: DeviceState }
+  | { kind: "tokenRefresh"; token: string }
+  | Undecodable;
+
+/** What came was no message. @property batchId the batch at fault, where that much could be read, else 0 */
+export type Undecodable = { kind: "undecodable"; error: BimrideError; batchId: number };
+
+/** What became of a fix. BUFFERED comes with the gateway's own spool; today's verdict is withheld instead. */
+export const VERDICT_CODES = [
+  "ACCEPTED",
+  "BUFFERED",
+  "DUPLICATE",
+  "LATE",
+  "INVALID",
+  "RATE_LIMITED",
+] as const;
+export type VerdictCode = (typeof VERDICT_CODES)[number];
+
+/** @property reason code of the error vocabulary for INVALID, else empty; @property field the field at fault, else empty */
+export type Verdict = { seq: number; code: VerdictCode; reason: ErrorCode | ""; field: string };
+
+/** Answer to a batch: one verdict per distinct seq. */
+export type Ack = {
+  batchId: number;
+  verdicts: Verdict[];
+  receivedAtMs: number;
+  /** With RATE_LIMITED verdicts: wait at least this long before sending those again, milliseconds; else 0. */
+  retryAfterMs: number;
+};
+
+/** What the driver is to do, whole. */
+export type Assignment = { version: number; trip: Trip | undefined };
+
+/** How often to send. */
+export type WantedRate = { intervalMs: number; reason: "ON_TRIP" | "IDLE" };
+
+/** Answer to Hello. */
+export type Welcome = {
+  sessionEpoch: number;
+  serverTimeMs: number;
+  region: string;
+  assignment: Assignment;
+  wantedRate: WantedRate;
+  /** Largest durable seq of the session that this gateway knows; undefined when it knows none. */
+  resumeAfterSeq: number | undefined;
+  clockOffsetMs: number;
+};
+
+/** A message that could not be taken. */
+export type Problem = {
+  code: ErrorCode;
+  message: string;
+  field: string;
+  /** The batch at fault; 0 where none is. */
+  batchId: number;
+  retryable: boolean;
+};
+
+/** Server to client. */
+export type ServerMessage =
+  | ({ kind: "welcome" } & Welcome)
+  | ({ kind: "ack" } & Ack)
+  | ({ kind: "assignment" } & Assignment)
+  | ({ kind: "wantedRate" } & WantedRate)
+  | { kind: "superseded"; sessionEpoch: number }
+  | { kind: "drain"; reconnectWithinMs: number }
+  | ({ kind: "problem" } & Problem);

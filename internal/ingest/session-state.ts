@@ -1,0 +1,67 @@
+import { type DeviceState, type Party, partyKey } from "../core/fix.ts";
+import { partitionOf } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import { ClockOffset } from "./clock-offset.ts";
+import type { HelloInput } from "./messages.ts";
+import { SeqIntervals } from "./seq-intervals.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** What the gateway knows of a session; outlives its streams, so that a reconnect keeps its place. */
+export type SessionState = {
+  readonly party: Party;
+  /** `driver/ID`. */
+  readonly partyKey: string;
+  readonly partition: number;
+  readonly sessionId: string;
+  /** Which session may move the marker. Changes only when a superseded session takes over again. */
+  sessionEpoch: number;
+  deviceId: string;
+  appVersion: string;
+  /** Fixes that the log has, as far as remembered. */
+  readonly durable: SeqIntervals;
+  /** Fixes on their way into the log: what settles when their entry does. At most maxPendingFixesPerSession. */
+  readonly pending: Map<number, Promise<unknown>>;
+  readonly clockOffset: ClockOffset;
+  readonly bucket: TokenBucket;
+  /** False while its SessionOpened record is not on its way into the log. */
+  announced: boolean;
+  /** The last device state put into the log, as JSON; repeats are not written. */
+  deviceStateJson: string;
+  /** Version of the last assignment; only rises. 0 before the first. */
+  assignmentVersion: number;
+  /** Which trip in which version that assignment told of. */
+  assignmentKey: string;
+};
+
+/** A session that this gateway meets for the first time. */
+export function newSessionState(
+  party: Party,
+  hello: HelloInput,
+  sessionEpoch: number,
+  partitions: number,
+  nowMs: number,
+  limits: Limits,
+): SessionState {
+  return {
+    party,
+    partyKey: partyKey(party),
+    partition: partitionOf(party, partitions),
+    sessionId: hello.sessionId,
+    sessionEpoch,
+    deviceId: hello.deviceId,
+    appVersion: hello.appVersion,
+    durable: new SeqIntervals(limits.maxDedupeIntervals),
+    pending: new Map(),
+    clockOffset: new ClockOffset(limits),
+    bucket: new TokenBucket(limits.maxFixesPerSecondPerSession, limits.maxFixBurstPerSession, nowMs),
+    announced: false,
+    deviceStateJson: "",
+    assignmentVersion: 0,
+    assignmentKey: "",
+  };
+}
+
+/** The state as a comparable text. */
+export function deviceStateJson(state: DeviceState): string {
+  return JSON.stringify(Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
