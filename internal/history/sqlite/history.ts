@@ -1,0 +1,116 @@
+import { BimrideError } from "../../core/errors.ts";
+import { partyKey } from "../../core/fix.ts";
+import type { DatabaseOptions } from "../../sqlite/database.ts";
+import type { Fault } from "../../sqlite/faults.ts";
+import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
+import { decodeChunk, decodeFinalTrack, encodeChunk, encodeFinalTrack } from "../codec.ts";
+import type {
+  History,
+  PhaseSpan,
+  RecordedFix,
+  TrackChunk,
+  TrackQuery,
+  TripEvent,
+  TripFinal,
+} from "../history.ts";
+import type { HistoryWorkerOperations } from "./history.worker.ts";
+import { pack, unpack } from "./packed.ts";
+
+/** Rows of each kind that one transaction of `trim` removes. */
+const MAX_ROWS_PER_TRIM = 500;
+
+export type SqliteHistoryOptions = {
+  /** The database file; made when missing. Its folder must exist and be this process's alone. */
+  path: string;
+  /** The database never gets larger; writes beyond reject with STORE_UNAVAILABLE until `trim` made room. */
+  maxBytes?: number;
+};
+
+/**
+ * Opens the embedded history: one SQLite database, written by a thread of its own. Rejects with STORE_UNAVAILABLE when
+ * the file is damaged, locked or of a newer build.
+ * @param entry the worker's file; tests give one that fails
+ */
+export async function openSqliteHistory(
+  options: SqliteHistoryOptions,
+  entry: URL = new URL("./history.worker.ts", import.meta.url),
+): Promise<History> {
+  const data: DatabaseOptions = { path: options.path, maxBytes: options.maxBytes };
+  const { worker } = await SqliteWorker.start<HistoryWorkerOperations, undefined>({
+    entry,
+    name: "history",
+    data,
+    toError,
+  });
+  return new SqliteHistory(worker);
+}
+
+function toError({ message }: Fault): BimrideError {
+  const cause = new Error(message);
+  return new BimrideError("STORE_UNAVAILABLE", `The history can't be used: ${message}`, { cause });
+}
+
+/** A resolved write is committed with synchronous=FULL; writes that arrive during a commit share the next one. */
+class SqliteHistory implements History {
+  readonly #worker: SqliteWorker<HistoryWorkerOperations>;
+
+  constructor(worker: SqliteWorker<HistoryWorkerOperations>) {
+    this.#worker = worker;
+  }
+
+  async putChunks(chunks: readonly TrackChunk[]): Promise<void> {
+    if (chunks.length === 0) return;
+    const keys = chunks.map(({ party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs }) => ({
+      party: partyKey(party),
+      firstAtMs,
+      sessionId,
+      firstSeq,
+      minAtMs,
+      maxAtMs,
+    }));
+    const fixes = pack(chunks.map(encodeChunk));
+    await this.#worker.call("putChunks", { keys, fixes }, [fixes.bytes.buffer]);
+  }
+
+  async track(query: TrackQuery): Promise<RecordedFix[]> {
+    const runs = await this.#worker.call("track", query);
+    return unpack(runs).flatMap((run) => decodeChunk(run).fixes);
+  }
+
+  async putFinal(final: TripFinal): Promise<void> {
+    const { phases, track, ...row } = final;
+    const encoded = encodeFinalTrack(track);
+    await this.#worker.call("putFinal", { ...row, phases: JSON.stringify(phases), track: encoded });
+  }
+
+  async final(tripId: string): Promise<TripFinal | undefined> {
+    const row = await this.#worker.call("final", tripId);
+    if (!row) return undefined;
+    return { ...row, phases: JSON.parse(row.phases) as PhaseSpan[], track: decodeFinalTrack(row.track) };
+  }
+
+  async putEvents(events: readonly TripEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const rows = events.map(({ tripId, atMs, key, ...rest }) => ({
+      tripId,
+      atMs,
+      key,
+      event: JSON.stringify(rest),
+    }));
+    await this.#worker.call("putEvents", rows);
+  }
+
+  async events(tripId: string, limit: number, after?: { atMs: number; key: string }): Promise<TripEvent[]> {
+    const rows = await this.#worker.call("events", { tripId, limit, after });
+    return rows.map(({ atMs, key, event }) => ({ tripId, atMs, key, ...JSON.parse(event) }) as TripEvent);
+  }
+
+  async trim(beforeMs: number): Promise<void> {
+    for (let done = false; !done; )
+      ({ done } = await this.#worker.call("trim", { beforeMs, maxRows: MAX_ROWS_PER_TRIM }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#worker[Symbol.asyncDispose]();
+  }
+}

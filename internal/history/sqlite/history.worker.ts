@@ -1,0 +1,45 @@
+import { workerData } from "node:worker_threads";
+import { type DatabaseOptions, openDatabase } from "../../sqlite/database.ts";
+import { serve } from "../../sqlite/serve.ts";
+import type { TrackQuery } from "../history.ts";
+import {
+  type ChunkRows,
+  type EventQuery,
+  type EventRow,
+  type FinalRow,
+  HistoryOperations,
+  type TrimQuery,
+} from "./operations.ts";
+
+/** What the main thread can ask of this worker; it gets DatabaseOptions at its start. */
+export type HistoryWorkerOperations = {
+  putChunks: (rows: ChunkRows) => ReturnType<HistoryOperations["putChunks"]>;
+  putFinal: (row: FinalRow) => ReturnType<HistoryOperations["putFinal"]>;
+  putEvents: (rows: readonly EventRow[]) => ReturnType<HistoryOperations["putEvents"]>;
+  trim: (query: TrimQuery) => ReturnType<HistoryOperations["trim"]>;
+  track: (query: TrackQuery) => ReturnType<HistoryOperations["track"]>;
+  final: (tripId: string) => ReturnType<HistoryOperations["final"]>;
+  events: (query: EventQuery) => ReturnType<HistoryOperations["events"]>;
+};
+
+serve(
+  () => {
+    const db = openDatabase(workerData as DatabaseOptions, [new URL("./schema.sql", import.meta.url)]);
+    const history = new HistoryOperations(db);
+    return {
+      db,
+      writes: {
+        putChunks: (rows) => history.putChunks(rows),
+        putFinal: (row) => history.putFinal(row),
+        putEvents: (rows) => history.putEvents(rows),
+        trim: (query) => history.trim(query),
+      },
+      reads: {
+        track: (query) => history.track(query),
+        final: (tripId) => history.final(tripId),
+        events: (query) => history.events(query),
+      },
+    };
+  },
+  () => undefined,
+);

@@ -1,0 +1,99 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type Party, partyKey } from "../../core/fix.ts";
+import { decodeChunk, encodeChunk } from "../codec.ts";
+import type { RecordedFix, TrackQuery } from "../history.ts";
+import { correctedAtMs, isAsked, mergeFixes, trackKey } from "../merge.ts";
+
+/**
+ * A chunk whose fixes all lie this close to its first_at_ms is found by it; others are marked wide and looked through
+ * one by one. More than maxChunkSpanMs, so that only chunks with late fixes in them are wide.
+ */
+export const SLACK_MS = 300_000;
+/**
+ * Repeats of a fix are told as such when their corrected times (which differ when the session's clock offset was
+ * estimated anew between them) lie this close together.
+ */
+const REPEAT_MARGIN_MS = 300_000;
+/** Chunks looked at together: bounds the memory of a query over a long range. Grows where they lie very close. */
+const CHUNKS_PER_WINDOW = 128;
+/** Fixes further apart than this go into another run, whose differences then fit in 32 bits. */
+const MAX_RUN_GAP_MS = 86_400_000;
+
+type Window = { untilMs: number; chunks: RecordedFix[] };
+
+/** Answers `track` by going through the party's chunks in windows of time, oldest first. */
+export class TrackReader {
+  readonly #near: StatementSync;
+  readonly #wide: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#near = db.prepare(`
+      SELECT first_at_ms, fixes FROM chunks WHERE party = ? AND first_at_ms BETWEEN ? AND ? AND wide = 0
+      ORDER BY first_at_ms LIMIT ?`);
+    this.#wide = db.prepare(
+      "SELECT fixes FROM chunks WHERE party = ? AND wide = 1 AND min_at_ms <= ? AND max_at_ms >= ?",
+    );
+  }
+
+  read(query: TrackQuery): RecordedFix[] {
+    const page: RecordedFix[] = [];
+    let fromMs = Math.max(query.fromMs, query.after?.atMs ?? query.fromMs);
+    while (fromMs <= query.toMs && page.length < query.limit) {
+      const { untilMs, chunks } = this.#window(query, fromMs);
+      for (const fix of mergeFixes(chunks)) {
+        const atMs = correctedAtMs(fix);
+        if (atMs < fromMs || atMs >= untilMs || !isAsked(query, trackKey(fix))) continue;
+        page.push(fix);
+        if (page.length === query.limit) break;
+      }
+      fromMs = untilMs;
+    }
+    return page;
+  }
+
+  /** The longest window from `fromMs` on whose chunks, and those with possible repeats beside it, are few enough. */
+  #window(query: TrackQuery, fromMs: number): Window {
+    const party = partyKey(query.party);
+    const reachMs = SLACK_MS + REPEAT_MARGIN_MS;
+    for (let limit = CHUNKS_PER_WINDOW; ; limit *= 2) {
+      const rows = this.#near.all(party, fromMs - reachMs, query.toMs + reachMs, limit);
+      const complete = rows.length < limit;
+      const untilMs = complete ? query.toMs + 1 : Number(rows.at(-1)!.first_at_ms) - reachMs;
+      if (untilMs <= fromMs) continue;
+      const margin = REPEAT_MARGIN_MS;
+      const wide = this.#wide.all(party, untilMs + margin, fromMs - margin);
+      const chunks: RecordedFix[] = [];
+      for (const { fixes } of [...rows, ...wide])
+        for (const fix of decodeChunk(fixes as Uint8Array).fixes) chunks.push(fix);
+      return { untilMs, chunks };
+    }
+  }
+}
+
+/** The fixes in order as encoded chunks: cheaper to hand to another thread than objects. */
+export function toRuns(party: Party, fixes: readonly RecordedFix[]): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  for (let start = 0; start < fixes.length; ) {
+    let end = start + 1;
+    while (end < fixes.length && fits(fixes[end - 1]!, fixes[end]!)) end++;
+    const first = fixes[start]!;
+    const firstAtMs = correctedAtMs(first);
+    runs.push(
+      encodeChunk({
+        party,
+        sessionId: first.sessionId,
+        firstAtMs,
+        firstSeq: first.seq,
+        minAtMs: firstAtMs,
+        maxAtMs: correctedAtMs(fixes[end - 1]!),
+        fixes: fixes.slice(start, end),
+      }),
+    );
+    start = end;
+  }
+  return runs;
+}
+
+function fits(before: RecordedFix, fix: RecordedFix): boolean {
+  return before.sessionId === fix.sessionId && correctedAtMs(fix) - correctedAtMs(before) <= MAX_RUN_GAP_MS;
+}
