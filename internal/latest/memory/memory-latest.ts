@@ -1,0 +1,76 @@
+import type { Rect } from "../../core/geo.ts";
+import type { TripLive } from "../../core/live.ts";
+import type { Clock } from "../../core/time.ts";
+import { compareVersions } from "../../core/version.ts";
+import type { Latest, LatestFlush, LatestParty } from "../latest.ts";
+import { type Neighbour, PartyGrid } from "./party-grid.ts";
+
+/**
+ * The latest state in the memory of one process; a restart loses it and the log rebuilds it. Holds what it is given
+ * without copying it. Bounded by `sweep`: the parties heard of since, the trips whose live access is not over.
+ */
+export class MemoryLatest implements Latest {
+  readonly #clock: Clock;
+  readonly #grid = new PartyGrid();
+  readonly #trips = new Map<string, TripLive>();
+  readonly #epochs = new Map<number, number>();
+
+  /** @param clock tells when a trip's live access is over, between two sweeps */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async update(flush: LatestFlush): Promise<{ refused: number }> {
+    const newest = this.#epochs.get(flush.partition) ?? 0;
+    if (flush.partitionEpoch < newest)
+      return { refused: flush.parties.length + flush.trips.length + flush.removed.length };
+    this.#epochs.set(flush.partition, flush.partitionEpoch);
+    for (const party of flush.parties) this.#put(party);
+    for (const live of flush.trips) {
+      const stored = this.#trips.get(live.tripId);
+      if (!stored || compareVersions(live.version, stored.version) > 0) this.#trips.set(live.tripId, live);
+    }
+    for (const partyKey of flush.removed) this.#grid.delete(partyKey);
+    return { refused: 0 };
+  }
+
+  async party(partyKey: string): Promise<LatestParty | undefined> {
+    return this.#grid.get(partyKey);
+  }
+
+  async trip(tripId: string): Promise<TripLive | undefined> {
+    const live = this.#trips.get(tripId);
+    return live && isOver(live, this.#clock.now()) ? undefined : live;
+  }
+
+  async within(rect: Rect, limit: number): Promise<{ parties: LatestParty[]; truncated: boolean }> {
+    return this.#grid.within(rect, limit);
+  }
+
+  async nearby(latDeg: number, lonDeg: number, radiusM: number, limit: number): Promise<Neighbour[]> {
+    return limit > 0 ? this.#grid.nearby(latDeg, lonDeg, radiusM, limit) : [];
+  }
+
+  async sweep(beforeMs: number, nowMs: number): Promise<{ parties: number; trips: number }> {
+    let trips = 0;
+    for (const [tripId, live] of this.#trips) if (isOver(live, nowMs) && this.#trips.delete(tripId)) trips++;
+    return { parties: this.#grid.deleteBefore(beforeMs), trips };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing to close: what is left goes with the object.
+  }
+
+  #put(party: LatestParty): void {
+    const stored = this.#grid.get(party.partyKey);
+    const older =
+      stored &&
+      (party.sessionEpoch < stored.sessionEpoch ||
+        (party.sessionEpoch === stored.sessionEpoch && party.seq < stored.seq));
+    if (!older) this.#grid.set(party);
+  }
+}
+
+function isOver(live: TripLive, nowMs: number): boolean {
+  return live.dropAtMs > 0 && live.dropAtMs <= nowMs;
+}
