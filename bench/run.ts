@@ -1,10 +1,13 @@
 import { parseArgs } from "node:util";
+import { drives } from "./cases/drives.ts";
 import { river } from "./cases/river.ts";
+import { DIRT_KINDS } from "./dirt.ts";
 import { type CaseResult, report } from "./report.ts";
 import { stages } from "./stages.ts";
 
 const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   river   --rate N --viewers N [--duration S --warm-up S --runs N]   the whole river on embedded engines
+  drives  [--sets a,b --intervals 1,4 --dirt jumps,noise,bias,drift --seeds 1,2,3]   recorded drives, scored
   stages  [--seconds S]                                              the pure stages on one core
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
@@ -14,6 +17,10 @@ const OPTIONS = {
   duration: { type: "string", default: "60" },
   "warm-up": { type: "string", default: "30" },
   runs: { type: "string", default: "3" },
+  sets: { type: "string", default: "gsdc-mtv,gsdc-sjc-wls,comma2k19,kubicka" },
+  intervals: { type: "string", default: "1,4" },
+  dirt: { type: "string", default: "jumps,noise,bias,drift" },
+  seeds: { type: "string", default: "1,2,3" },
   seconds: { type: "string", default: "10" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
@@ -48,6 +55,7 @@ function parse(argv: readonly string[]) {
       if (!(value > 0)) throw new RangeError(`${text} is not a positive number`);
       return value;
     };
+    const list = (text: string) => text.split(",").filter((part) => part !== "");
     const cases: Record<string, (log: Log) => Promise<CaseResult>> = {
       river: (log) =>
         river(
@@ -57,6 +65,16 @@ function parse(argv: readonly string[]) {
             durationS: number(values.duration),
             warmUpS: number(values["warm-up"]),
             runs: number(values.runs),
+          },
+          log,
+        ),
+      drives: (log) =>
+        drives(
+          {
+            sets: list(values.sets),
+            intervalsS: list(values.intervals).map(number),
+            dirt: DIRT_KINDS.filter((kind) => list(values.dirt).includes(kind)),
+            seeds: list(values.seeds).map(number),
           },
           log,
         ),

@@ -6,7 +6,7 @@ import { startApp } from "../../internal/app/app.ts";
 import { loadSettings } from "../../internal/config/settings.ts";
 import { VirtualClock } from "../../internal/core/virtual-clock.ts";
 import { createTelemetry } from "../../internal/telemetry/create-telemetry.ts";
-import { drive } from "./drive.ts";
+import { type DriveResult, drive } from "./drive.ts";
 import { scaledClock } from "./scaled-clock.ts";
 import { readTrace } from "./trace.ts";
 
@@ -19,7 +19,7 @@ exit: 0 sent, 1 failed, 2 wrong usage`;
 /** Pauses of the recording that a drive without waits is cut to. */
 const MAX_PAUSE_MS = 60_000;
 
-type DriveArgs = { trace: string; out: string; plan: string; everyS: number; speed: number | "max" };
+export type DriveArgs = { trace: string; out: string; plan: string; everyS: number; speed: number | "max" };
 
 /** Runs one drive; the summary goes to stdout as one JSON line. Returns the exit code. */
 export async function runDrive(argv: readonly string[]): Promise<number> {
@@ -30,6 +30,17 @@ export async function runDrive(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     return 2;
   }
+  try {
+    process.stdout.write(`${JSON.stringify(await driveFile(args))}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** Sends one file through a server of its own: fresh temp folder, free ports, one clock for driver, server and watcher. */
+export async function driveFile(args: DriveArgs): Promise<DriveResult> {
   const folder = mkdtempSync(join(tmpdir(), "bimride-drive-"));
   try {
     const clock = args.speed === "max" ? new VirtualClock(Date.now()) : scaledClock(args.speed);
@@ -39,18 +50,10 @@ export async function runDrive(argv: readonly string[]): Promise<number> {
       maxPauseMs: args.speed === "max" ? MAX_PAUSE_MS : Number.POSITIVE_INFINITY,
     });
     const flags = ["--data", folder, "--http-port", "0", "--grpc-port", "0", "--no-demo"];
-    const settings = loadSettings({ BIMRIDE_TELEMETRY_LEVEL: "warn" }, flags);
-    await using app = await startApp(settings, {
-      clock,
-      telemetry: createTelemetry({ role: "drive", level: "warn" }),
-      ownKeys: true,
-    });
-    const result = await drive(app, clock, trace, { out: args.out, ...(args.plan ? { planPath: args.plan } : {}) });
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    return 1;
+    const settings = loadSettings({}, flags);
+    const telemetry = createTelemetry({ role: "drive", level: "warn", processMetrics: false });
+    await using app = await startApp(settings, { clock, telemetry, ownKeys: true });
+    return await drive(app, clock, trace, { out: args.out, ...(args.plan ? { planPath: args.plan } : {}) });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -58,7 +58,8 @@ export function readPath(path: string, limit: number): LatLon[] {
   return Array.from({ length: limit }, (_, i) => points[Math.round((i * (points.length - 1)) / (limit - 1))]!);
 }
 
-type CsvRecord = Record<string, string>;
+/** Cells by column name. */
+export type CsvRecord = Record<string, string>;
 
 /** Plain CSV with a header line and no quotes, as the traces are. Throws when a needed column is missing. */
 export function readCsv(path: string, needed: readonly string[]): CsvRecord[] {

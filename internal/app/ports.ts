@@ -30,6 +30,11 @@ export async function choosePort(
   throw new PortTakenError(`${setting}: ports ${wanted} to ${wanted + TRIES - 1} of ${host} are all taken`);
 }
 
+/** The host as it stands in an address with a port: IPv6 in brackets. */
+export function urlHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 function isFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

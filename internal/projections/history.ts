@@ -3,7 +3,7 @@ import { HistoryOwnSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Trip } from "../core/trip.ts";
 import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
-import { decodeChunk, encodeChunk } from "../history/chunk-codec.ts";
+import { decodeChunk, encodeChunk } from "../history/codec.ts";
 import type { History, TripEvent } from "../history/history.ts";
 import type { PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";

@@ -1,0 +1,53 @@
+import type { Quantiles } from "../report.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+const HOPS = "bimride_edge_hop_ms";
+const ENTRY_FIXES = "bimride_ingest_fixes_per_entry";
+
+/** Samples of the Prometheus text format by `name{labels}`. */
+export type Metrics = ReadonlyMap<string, number>;
+
+/** What the server's own metrics say about a stretch of time. */
+export type MetricsSummary = { hopsMs: Record<string, Quantiles>; fixesPerMessage: number };
+
+export async function readMetrics(server: ServerProcess): Promise<Metrics> {
+  const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
+  const samples = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const space = line.lastIndexOf(" ");
+    if (line && !line.startsWith("#")) samples.set(line.slice(0, space), Number(line.slice(space + 1)));
+  }
+  return samples;
+}
+
+/** The summary of what happened between two readings. Quantiles are upper borders of histogram buckets. */
+export function subtract(after: Metrics, before: Metrics): MetricsSummary {
+  const delta = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
+  const hops = new Set([...after.keys()].flatMap((key) => /^bimride_edge_hop_ms_count\{hop="(\w+)"/.exec(key)?.[1] ?? []));
+  const hopsMs = Object.fromEntries([...hops].map((hop) => [hop, hopQuantiles(hop, after, delta)]));
+  const entries = delta(`${ENTRY_FIXES}_count`);
+  return { hopsMs, fixesPerMessage: entries > 0 ? round(delta(`${ENTRY_FIXES}_sum`) / entries) : 0 };
+}
+
+function hopQuantiles(hop: string, after: Metrics, delta: (key: string) => number): Quantiles {
+  const buckets: { border: number; count: number }[] = [];
+  for (const key of after.keys()) {
+    if (!key.startsWith(`${HOPS}_bucket{`) || !key.includes(`hop="${hop}"`)) continue;
+    const border = /le="([^"]+)"/.exec(key)?.[1];
+    if (border) buckets.push({ border: border === "+Inf" ? Number.POSITIVE_INFINITY : Number(border), count: delta(key) });
+  }
+  buckets.sort((a, b) => a.border - b.border);
+  const n = buckets.at(-1)?.count ?? 0;
+  const at = (p: number) => finite(buckets.find((bucket) => bucket.count >= p * n)?.border, buckets);
+  return { n, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
+}
+
+/** JSON knows no infinity: beyond the last border, the last border. */
+function finite(border: number | undefined, buckets: readonly { border: number }[]): number {
+  if (border !== undefined && Number.isFinite(border)) return border;
+  return buckets.findLast((bucket) => Number.isFinite(bucket.border))?.border ?? 0;
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

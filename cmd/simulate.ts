@@ -1,0 +1,3 @@
+import { runSimulate } from "../demo/run-simulate.ts";
+
+process.exitCode = await runSimulate(process.argv.slice(2));
