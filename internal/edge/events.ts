@@ -37,8 +37,8 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     registers,
   });
   const bytes = new Counter({
-    name: "bimride_edge_websocket_bytes_total",
-    help: "Bytes of messages given to viewers' WebSockets, without framing.",
+    name: "bimride_edge_bytes_total",
+    help: "Bytes written to clients: whole answers of HTTP, messages without framing on WebSockets.",
     registers,
   });
   const resumes = new Counter({
@@ -99,6 +99,8 @@ export function edgeEvents({ logger, registry }: Telemetry) {
         logger.warn({ where, code: error.code, err: error.cause }, "call failed for want of a service");
       }
     },
+    checkFailed: (name: string, error: unknown) =>
+      logger.warn({ check: name, err: error }, "readiness check failed"),
     /** The route is its pattern, never the path that was called: no ids, no query. */
     requestDone: (route: string, method: string, status: number, durationMs: number) => {
       requests.observe({ route, status }, durationMs);

@@ -23,14 +23,14 @@ export const CODE_METADATA = "bimride-code";
 export const FIELD_METADATA = "bimride-field";
 export const RETRYABLE_METADATA = "bimride-retryable";
 
-/** The error as Connect, gRPC-Web and gRPC clients get it: its message, the RPC code, and the closed code as metadata. */
+/** The error as Connect, gRPC-Web and gRPC clients get it: code and message in words, the RPC code, and the closed code as metadata. */
 export function connectErrorOf(error: BimrideError): ConnectError {
   const metadata: Record<string, string> = {
     [CODE_METADATA]: error.code,
     [RETRYABLE_METADATA]: String(error.retryable),
   };
   if (error.field) metadata[FIELD_METADATA] = error.field;
-  return new ConnectError(error.message, RPC_TO_CONNECT[error.rpcCode], metadata);
+  return new ConnectError(`${error.code}: ${error.message}`, RPC_TO_CONNECT[error.rpcCode], metadata);
 }
 
 /** What an HTTP answer says of an error. */

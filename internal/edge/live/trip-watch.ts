@@ -13,7 +13,7 @@ import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
 type WatchDeps = Pick<EdgeDeps, "hub" | "tripStore" | "clock" | "limits">;
 type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "UNAVAILABLE";
 
-/** A trip that has no live state yet (created a moment ago) is looked for again after this. */
+/** Between two joins of a trip that has no live state yet; the hub itself waits for the first one for a while. */
 const RETRY_MS = 1_000;
 
 type Arrived =
@@ -107,11 +107,21 @@ export class TripWatch implements Disposable {
     this.#run(feed.next(this.#signal).then((item) => ({ kind: "item", item })));
   }
 
+  /** Who may watch is settled before anything is opened for them, and a trip that is not there answers as quickly. */
   async #join(): Promise<Arrived> {
-    const { hub, tripStore, limits, clock } = this.#deps;
+    const { hub } = this.#deps;
     if (!TRIP_ID_PATTERN.test(this.tripId)) return { kind: "unavailable", code: "NOT_FOUND" };
+    if (!this.#viewer) {
+      const live = await hub.read(this.tripId);
+      if (!live) return this.#withoutLive();
+      if (!mayWatch(this.#principal, live.trip)) return { kind: "unavailable", code: "NOT_FOUND" };
+    }
     const feed = await hub.join(this.tripId, this.#resumeAfter);
-    if (feed) return { kind: "joined", feed };
+    return feed ? { kind: "joined", feed } : this.#withoutLive();
+  }
+
+  async #withoutLive(): Promise<Arrived> {
+    const { tripStore, limits, clock } = this.#deps;
     const trip = await tripStore.get(this.tripId);
     if (!trip || !mayWatch(this.#principal, trip)) return { kind: "unavailable", code: "NOT_FOUND" };
     const live = liveOfTrip(trip, limits);
@@ -126,7 +136,7 @@ export class TripWatch implements Disposable {
         return this.#end(arrived.code);
       case "pending":
         this.#state = "pending";
-        this.#retryAtMs = nowMs + RETRY_MS;
+        this.#retryAtMs = this.#viewer ? nowMs + RETRY_MS : nowMs;
         return this.#tellPending(arrived.live, nowMs);
       case "joined":
         this.#feed = arrived.feed;

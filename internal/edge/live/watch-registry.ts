@@ -24,6 +24,7 @@ export class WatchRegistry {
   readonly #randomBytes: (count: number) => Uint8Array;
   readonly #events: EdgeEvents;
   #draining = false;
+  readonly #drained = Promise.withResolvers<void>();
 
   constructor(
     limits: Pick<Limits, "maxWatchesPerNode" | "maxWatchesPerUser">,
@@ -75,13 +76,15 @@ export class WatchRegistry {
     return { expiresAtMs: entry.expiresAtMs };
   }
 
-  /** Ends all watches with DRAINING and takes no more. */
-  drain(): void {
+  /** Ends all watches with DRAINING and takes no more. Resolves when the last one has told its client. */
+  drain(): Promise<void> {
     this.#draining = true;
+    if (this.#entries.size === 0) this.#drained.resolve();
     for (const entry of this.#entries.values()) {
       entry.endedBy = new BimrideError("DRAINING");
       entry.onChange();
     }
+    return this.#drained.promise;
   }
 
   #close(id: string, user: string, kind: WatchKind): void {
@@ -90,6 +93,7 @@ export class WatchRegistry {
     if (left > 0) this.#perUser.set(user, left);
     else this.#perUser.delete(user);
     this.#events.watchClosed(kind);
+    if (this.#draining && this.#entries.size === 0) this.#drained.resolve();
   }
 }
 

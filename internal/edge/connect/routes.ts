@@ -1,0 +1,20 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { FleetService } from "../../../gen/bimride/tracking/v1/fleet_pb.ts";
+import { HistoryService } from "../../../gen/bimride/tracking/v1/history_pb.ts";
+import { LiveService } from "../../../gen/bimride/tracking/v1/live_pb.ts";
+import { TripService } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
+import type { EdgeContext } from "../context.ts";
+import { fleetService } from "./fleet-service.ts";
+import { historyService } from "./history-service.ts";
+import { liveService } from "./live-service.ts";
+import { tripService } from "./trip-service.ts";
+
+/** The services of the edge, for Connect, gRPC-Web and, over HTTP/2, gRPC clients. */
+export function connectRoutes(edge: EdgeContext): (router: ConnectRouter) => void {
+  return (router) => {
+    router.service(TripService, tripService(edge));
+    router.service(LiveService, liveService(edge));
+    router.service(FleetService, fleetService(edge));
+    router.service(HistoryService, historyService(edge));
+  };
+}

@@ -1,0 +1,13 @@
+import type { EdgeDeps } from "./deps.ts";
+import { type EdgeEvents, edgeEvents } from "./events.ts";
+import { WatchRegistry } from "./live/watch-registry.ts";
+import { type TripsFace, tripsFace } from "./trips-face.ts";
+
+/** What Connect, REST and WebSocket share: the dependencies, the watches of this node, and the use-cases on top. */
+export type EdgeContext = EdgeDeps & { events: EdgeEvents; watches: WatchRegistry; tripsFace: TripsFace };
+
+export function edgeContext(deps: EdgeDeps): EdgeContext {
+  const events = edgeEvents(deps.telemetry);
+  const watches = new WatchRegistry(deps.limits, deps.randomBytes, events);
+  return { ...deps, events, watches, tripsFace: tripsFace(deps) };
+}

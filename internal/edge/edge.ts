@@ -1,0 +1,49 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { edgeContext } from "./context.ts";
+import type { EdgeDeps } from "./deps.ts";
+import { buildServer } from "./server.ts";
+
+/** Streams that did not end by themselves this long after the drain began are cut off. */
+const DRAIN_GRACE_MS = 2_000;
+
+/** The ways out, as one HTTP server. Dispose it to drain: streams end with DRAINING, then the server closes. */
+export interface Edge extends AsyncDisposable {
+  readonly server: FastifyInstance;
+  /** Starts to listen; port 0 takes a free one. Rejects with the system's error (EADDRINUSE …) when it can't. */
+  listen(host: string, port: number): Promise<{ host: string; port: number }>;
+}
+
+/** Builds the edge. Nothing listens yet. */
+export async function createEdge(deps: EdgeDeps): Promise<Edge> {
+  const edge = edgeContext(deps);
+  const server = await buildServer(edge);
+  let closing: Promise<void> | undefined;
+
+  const close = async () => {
+    // Wall time on purpose: a grace on a test's clock would never end.
+    const grace = Promise.withResolvers<void>();
+    const cut = setTimeout(() => {
+      grace.resolve();
+      server.server.closeAllConnections();
+    }, DRAIN_GRACE_MS);
+    try {
+      await Promise.race([edge.watches.drain(), grace.promise]);
+      await server.close();
+    } finally {
+      clearTimeout(cut);
+    }
+  };
+  return {
+    server,
+    async listen(host, port) {
+      await server.listen({ host, port });
+      const { port: taken } = server.server.address() as AddressInfo;
+      return { host, port: taken };
+    },
+    async [Symbol.asyncDispose]() {
+      closing ??= close();
+      await closing;
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import type { FastifyPluginAsync } from "fastify";
+import type { EdgeContext } from "../context.ts";
+import { openApiDocument } from "../openapi.ts";
+
+const UNLIMITED = { config: { rateLimit: false } };
+/** A check that takes longer counts as failed. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+/** What machines ask: alive, ready, metrics, the description of the routes. Without a token, without anybody's data. */
+export function healthRoutes(edge: EdgeContext): FastifyPluginAsync {
+  const document = JSON.stringify(openApiDocument);
+  return async (server) => {
+    server.get("/healthz", UNLIMITED, async () => ({ ok: true }));
+    server.get("/readyz", UNLIMITED, async (_request, reply) => {
+      const failing = await failingChecks(edge);
+      return reply.code(failing.length === 0 ? 200 : 503).send({ ready: failing.length === 0, failing });
+    });
+    server.get("/metrics", UNLIMITED, async (_request, reply) => {
+      const { registry } = edge.telemetry;
+      return reply.type(registry.contentType).send(await registry.metrics());
+    });
+    server.get("/openapi.json", async (_request, reply) =>
+      reply.type("application/json; charset=utf-8").send(document),
+    );
+  };
+}
+
+async function failingChecks({
+  readiness,
+  clock,
+  events,
+}: EdgeContext): Promise<{ name: string; reason: string }[]> {
+  const outcomes = await Promise.all(
+    readiness.map(async ({ name, check }) => {
+      const { promise: late, resolve } = Promise.withResolvers<string>();
+      const cancel = clock.after(CHECK_TIMEOUT_MS, () => resolve("no answer in time"));
+      try {
+        return { name, reason: await Promise.race([check(), late]) };
+      } catch (error) {
+        events.checkFailed(name, error);
+        return { name, reason: "the check failed" };
+      } finally {
+        cancel();
+      }
+    }),
+  );
+  return outcomes.flatMap(({ name, reason }) => (reason === undefined ? [] : { name, reason }));
+}
