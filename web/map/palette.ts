@@ -14,12 +14,12 @@ export type Palette = {
 };
 
 const LIGHT: Palette = {
-  land: "#eef1ee",
+  land: "#e6ebe6",
   minor: "#ffffff",
-  minorEdge: "#dbe1dd",
+  minorEdge: "#d3dbd5",
   major: "#fdf6e3",
   majorEdge: "#d9cfae",
-  path: "#dfe5e0",
+  path: "#d9e0da",
   label: "#5b6b72",
   labelHalo: "#ffffff",
   plan: "#8fa3ad",

@@ -17,7 +17,7 @@ const MIN_POLL_MS = 1_000;
 const MAX_POLL_MS = 25_000;
 const DEFAULT_POLL_MS = 4_000;
 /** Header of a 304, which has no body to say it in. */
-const POLL_AFTER_HEADER = "x-poll-after-ms";
+const POLL_AFTER_HEADER = "bimride-poll-after-ms";
 
 type Poll = { etag: string | undefined; pollAfterMs: number; gone: boolean };
 type Message = WatchTripsResponse["message"];

@@ -71,6 +71,8 @@ async function makeMap(
   ]);
   const label = "Map of all cars";
   const base = await createBaseMap({ container, styleUrl, streets, center: CENTER, zoom: 12.4, label });
+  if (matchMedia("(min-width: 760px)").matches)
+    base.map.setPadding({ left: 420, top: 0, right: 0, bottom: 0 });
   const look = () => {
     const bounds = base.map.getBounds();
     fleet().look({
