@@ -95,10 +95,11 @@ export class SessionRegistry {
       if (newest && newest !== stream && newest.state !== state) throw new BimrideError("SUPERSEDED");
       state.sessionEpoch = this.#nextEpoch(entry);
     }
+    // First in, then the other out: a session that always has a stream is never told closed.
+    entry.streams.add(stream);
     for (const other of entry.streams) {
       if (other !== stream && other.state === state) other.replaced();
     }
-    entry.streams.add(stream);
     this.supersedeOlder(state);
   }
 

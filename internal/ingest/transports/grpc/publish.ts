@@ -1,10 +1,10 @@
-import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { Metadata, ServerDuplexStream, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { bearerToken } from "../../../auth/jwt.ts";
 import { BimrideError } from "../../../core/errors.ts";
 import type { IngestGateway } from "../../gateway.ts";
 import type { ServerMessage } from "../../messages.ts";
 import type { IngestSession } from "../../session.ts";
 import { traceparentOf } from "../../trace.ts";
-import { bearerTokenOf } from "../bearer.ts";
 import { decodeBatchCall, encodeBatchAnswer, protobufCodec, type StreamCodec } from "../codec.ts";
 import { type Resets, statusOf } from "./status.ts";
 
@@ -51,7 +51,7 @@ class PublishStream {
     call.on("cancelled", () => this.#lost());
     call.on("close", () => this.#lost());
     const { metadata } = call;
-    const principal = await this.#gateway.authenticate(bearerTokenOf(metadata.get("authorization")[0]));
+    const principal = await this.#gateway.authenticate(bearerToken(authorizationOf(metadata)));
     if (this.#gone) return;
     const session = this.#gateway.openSession({
       principal,
@@ -106,7 +106,7 @@ export function publishBatchHandler(
 ): (call: ServerUnaryCall<Buffer, Uint8Array>, answer: sendUnaryData<Uint8Array>) => void {
   const publish = async ({ metadata, request }: ServerUnaryCall<Buffer, Uint8Array>) => {
     gateway.events.received("grpc", request.byteLength);
-    const principal = await gateway.authenticate(bearerTokenOf(metadata.get("authorization")[0]));
+    const principal = await gateway.authenticate(bearerToken(authorizationOf(metadata)));
     const traceparent = traceparentOf(metadata.get("traceparent")[0]);
     const { hello, batch } = decodeBatchCall(request, gateway.limits.maxFixesPerBatch);
     const call = { principal, transport: "grpc", traceparent } as const;
@@ -119,4 +119,8 @@ export function publishBatchHandler(
       (error: unknown) => answer(statusOf(gateway.refusal("grpc", error))),
     );
   };
+}
+
+function authorizationOf(metadata: Metadata): string | undefined {
+  return metadata.get("authorization")[0]?.toString();
 }

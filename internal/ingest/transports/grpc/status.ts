@@ -61,11 +61,14 @@ export type Resets = WeakMap<Metadata, () => void>;
 export function statusInterceptor(refused: (error: BimrideError) => void, resets: Resets): ServerInterceptor {
   return (_method, call) => {
     const send = call.sendStatus.bind(call);
+    let told = false;
     call.sendStatus = (sent) => {
       const code = sent.metadata?.get(CODE_TRAILER).length ? undefined : translated(sent.code);
       if (!code) return send(sent);
       const error = new BimrideError(code);
-      refused(error);
+      // grpc-js says it again for every frame of a message that is too large.
+      if (!told) refused(error);
+      told = true;
       send(statusOf(error));
     };
     return new ServerInterceptingCall(call, {

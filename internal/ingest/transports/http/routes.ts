@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import { bearerToken } from "../../../auth/jwt.ts";
 import type { Principal } from "../../../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../../../core/errors.ts";
 import type { IngestGateway } from "../../gateway.ts";
 import { traceparentOf } from "../../trace.ts";
-import { bearerTokenOf } from "../bearer.ts";
 import { decodeBatchCall, decodeJsonBatchCall, encodeBatchAnswer, encodeJsonBatchAnswer } from "../codec.ts";
 
 /** Where batches are posted. */
@@ -41,7 +41,7 @@ export function ingestHttpRoutes(gateway: IngestGateway): FastifyPluginAsync {
       FIXES_PATH,
       {
         onRequest: async (request) => {
-          const token = bearerTokenOf(request.headers.authorization);
+          const token = bearerToken(request.headers.authorization);
           principals.set(request, await gateway.authenticate(token));
         },
       },

@@ -1,8 +1,8 @@
 import websocket from "@fastify/websocket";
 import type { FastifyPluginAsync } from "fastify";
+import { bearerToken } from "../../../auth/jwt.ts";
 import type { IngestGateway } from "../../gateway.ts";
 import { traceparentOf } from "../../trace.ts";
-import { bearerTokenOf } from "../bearer.ts";
 import { IngestConnection } from "./connection.ts";
 import { ingestWebSocketOptions, subprotocolTokenOf } from "./subprotocol.ts";
 
@@ -32,7 +32,7 @@ export function ingestWebSocketRoutes(
       connections.add(connection);
       socket.on("close", () => connections.delete(connection));
       const token =
-        bearerTokenOf(headers.authorization) ?? subprotocolTokenOf(headers["sec-websocket-protocol"]);
+        bearerToken(headers.authorization) ?? subprotocolTokenOf(headers["sec-websocket-protocol"]);
       return connection.start(token, traceparentOf(headers.traceparent));
     });
   };

@@ -1,0 +1,185 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import websocket from "@fastify/websocket";
+import fastify from "fastify";
+import { jwksFile } from "../../auth/jwks.ts";
+import { jwtAuthenticator } from "../../auth/jwt.ts";
+import { jwksPathOf, makeKeyFiles } from "../../auth/keys.ts";
+import { tokenMint } from "../../auth/mint.ts";
+import type { Role } from "../../auth/principal.ts";
+import { BimrideError, type ErrorCode } from "../../core/errors.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../core/limits.ts";
+import { type Clock, systemClock } from "../../core/time.ts";
+import type { Trip } from "../../core/trip.ts";
+import { decodeEntry } from "../../eventlog/codec.ts";
+import type { EventLog } from "../../eventlog/log.ts";
+import type { LogRecord } from "../../eventlog/record.ts";
+import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
+import { MemoryBus } from "../../live/memory/memory-bus.ts";
+import { createTelemetry } from "../../telemetry/create-telemetry.ts";
+import type { Trips } from "../../trips/trips.ts";
+import { createIngest, type Ingest } from "../ingest.ts";
+import { ingestWebSocketOptions } from "./websocket/subprotocol.ts";
+
+/** The machine's clocks with the wall clock shifted, so that a test can let tokens expire. */
+export class ShiftedClock implements Clock {
+  shiftMs = 0;
+
+  now(): number {
+    return systemClock.now() + this.shiftMs;
+  }
+
+  monotonic(): number {
+    return systemClock.monotonic();
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    return systemClock.after(delayMs, callback);
+  }
+
+  every(periodMs: number, callback: () => void): () => void {
+    return systemClock.every(periodMs, callback);
+  }
+}
+
+/** A real log that fails on demand in the ways that a real one can't be made to at will. */
+export class FailingLog implements EventLog {
+  readonly region: string;
+  readonly partitions: number;
+  /** Appends are refused with this while it is set. */
+  failure: ErrorCode | undefined;
+  /** Appends wait for this before they begin. */
+  gate: Promise<void> = Promise.resolve();
+  readonly #log: EventLog;
+
+  constructor(log: EventLog) {
+    this.#log = log;
+    this.region = log.region;
+    this.partitions = log.partitions;
+  }
+
+  async append(partition: number, body: Uint8Array): Promise<number> {
+    if (this.failure) throw new BimrideError(this.failure);
+    await this.gate;
+    return this.#log.append(partition, body);
+  }
+
+  read = (...args: Parameters<EventLog["read"]>) => this.#log.read(...args);
+  bounds = (partition: number) => this.#log.bounds(partition);
+  trim = (beforeMs: number) => this.#log.trim(beforeMs);
+  health = () => this.#log.health();
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#log[Symbol.asyncDispose]();
+  }
+}
+
+/** Running trips by driver; the rest of the port is not asked here. */
+class RunningTrips implements Pick<Trips, "runningOf"> {
+  readonly byDriver = new Map<string, Trip>();
+  /** While true the store can't be reached. */
+  down = false;
+
+  async runningOf(driverId: string): Promise<Trip | undefined> {
+    if (this.down) throw new BimrideError("STORE_UNAVAILABLE");
+    return this.byDriver.get(driverId);
+  }
+}
+
+export type TestGateway = {
+  ingest: Ingest;
+  log: FailingLog;
+  bus: MemoryBus;
+  trips: RunningTrips;
+  clock: ShiftedClock;
+  limits: Limits;
+  grpcPort: number;
+  /** `127.0.0.1:port` of HTTP and WebSocket. */
+  httpAddress: string;
+  token(role: Role, subject: string, ttlMs?: number): Promise<string>;
+  /** Sum of a metric over the series that have these labels. */
+  metric(name: string, labels?: Record<string, string>): Promise<number>;
+  /** All records of the log, in order within each partition. */
+  records(): Promise<LogRecord[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type TestGatewayOptions = {
+  limits?: Partial<Limits>;
+  grpc?: { keepaliveTimeMs: number; keepaliveTimeoutMs: number };
+};
+
+/** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const folder = await mkdtemp(join(tmpdir(), "bimride-ingest-"));
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const clock = new ShiftedClock();
+  const { partitions } = limits;
+  const path = join(folder, "log.sqlite");
+  const log = new FailingLog(await openSqliteLog({ path, region: "test", partitions, clock, limits }));
+  const key = await makeKeyFiles(folder);
+  const [issuer, audience] = ["https://test.invalid", "bimride"];
+  const keys = await jwksFile(jwksPathOf(folder), clock);
+  const mint = tokenMint(key, issuer, audience, () => clock.now());
+  const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
+  const bus = new MemoryBus((error) => {
+    throw error;
+  });
+  const trips = new RunningTrips();
+  const ingest = createIngest({
+    ...{ log, bus, clock, limits, telemetry },
+    trips: trips as unknown as Trips,
+    authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
+    region: "test",
+    gatewayId: "gateway-1",
+  });
+  const grpc = await ingest.startGrpc({ host: "127.0.0.1", port: 0, ...options.grpc });
+  const http = fastify();
+  await http.register(websocket, { options: ingestWebSocketOptions(limits) });
+  await http.register(ingest.webSocketRoutes());
+  await http.register(ingest.httpRoutes());
+  await http.listen({ host: "127.0.0.1", port: 0 });
+  return {
+    ...{ ingest, log, bus, trips, clock, limits },
+    grpcPort: grpc.port,
+    httpAddress: `127.0.0.1:${(http.server.address() as AddressInfo).port}`,
+    token: async (role, subject, ttlMs = 3_600_000) => (await mint({ role, subject, ttlMs })).token,
+    async metric(name, labels = {}) {
+      const { values = [] } = (await telemetry.registry.getSingleMetric(name)?.get()) ?? {};
+      const matching = values.filter((value) =>
+        Object.entries(labels).every(([label, wanted]) => value.labels[label] === wanted),
+      );
+      return matching.reduce((sum, { value }) => sum + value, 0);
+    },
+    records: () => recordsOf(log),
+    async [Symbol.asyncDispose]() {
+      await ingest[Symbol.asyncDispose]();
+      await grpc[Symbol.asyncDispose]();
+      await http.close();
+      await bus[Symbol.asyncDispose]();
+      await log[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function recordsOf(log: EventLog): Promise<LogRecord[]> {
+  let missing = 0;
+  for (let partition = 0; partition < log.partitions; partition++)
+    missing += (await log.bounds(partition)).last;
+  const records: LogRecord[] = [];
+  if (missing === 0) return records;
+  const reading = new AbortController();
+  for await (const entries of log.read(new Map(allFromStart(log.partitions)), reading.signal)) {
+    for (const { body } of entries) records.push(...decodeEntry(body).records);
+    missing -= entries.length;
+    if (missing <= 0) reading.abort();
+  }
+  return records;
+}
+
+function allFromStart(partitions: number): [number, number][] {
+  return Array.from({ length: partitions }, (_, partition) => [partition, 0]);
+}
