@@ -62,11 +62,11 @@ class SqliteHistory implements History {
     if (chunks.length === 0) return;
     const keys = chunks.map(({ party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs }) => ({
       party: partyKey(party),
-      firstAtMs,
+      firstAtMs: Math.round(firstAtMs),
       sessionId,
       firstSeq,
-      minAtMs,
-      maxAtMs,
+      minAtMs: Math.round(minAtMs),
+      maxAtMs: Math.round(maxAtMs),
     }));
     const fixes = pack(chunks.map(encodeChunk));
     await this.#worker.call("putChunks", { keys, fixes }, [fixes.bytes.buffer]);

@@ -14,12 +14,13 @@ export const SLACK_MS = 300_000;
  * estimated anew between them) lie this close together.
  */
 const REPEAT_MARGIN_MS = 300_000;
-/** Chunks looked at together: bounds the memory of a query over a long range. Grows where they lie very close. */
-const CHUNKS_PER_WINDOW = 128;
+/** Chunks looked at together: bounds the memory of a query over a long range. Doubles where they lie very close. */
+const MIN_CHUNKS_PER_WINDOW = 32;
+const MAX_CHUNKS_PER_WINDOW = 256;
 /** Fixes further apart than this go into another run, whose differences then fit in 32 bits. */
 const MAX_RUN_GAP_MS = 86_400_000;
 
-type Window = { untilMs: number; chunks: RecordedFix[] };
+type Window = { untilMs: number; last: boolean; fixes: RecordedFix[] };
 
 /** Answers `track` by going through the party's chunks in windows of time, oldest first. */
 export class TrackReader {
@@ -39,13 +40,14 @@ export class TrackReader {
     const page: RecordedFix[] = [];
     let fromMs = Math.max(query.fromMs, query.after?.atMs ?? query.fromMs);
     while (fromMs <= query.toMs && page.length < query.limit) {
-      const { untilMs, chunks } = this.#window(query, fromMs);
-      for (const fix of mergeFixes(chunks)) {
+      const { untilMs, last, fixes } = this.#window(query, fromMs);
+      for (const fix of mergeFixes(fixes)) {
         const atMs = correctedAtMs(fix);
-        if (atMs < fromMs || atMs >= untilMs || !isAsked(query, trackKey(fix))) continue;
+        if (atMs < fromMs || (!last && atMs >= untilMs) || !isAsked(query, trackKey(fix))) continue;
         page.push(fix);
         if (page.length === query.limit) break;
       }
+      if (last) break;
       fromMs = untilMs;
     }
     return page;
@@ -55,19 +57,23 @@ export class TrackReader {
   #window(query: TrackQuery, fromMs: number): Window {
     const party = partyKey(query.party);
     const reachMs = SLACK_MS + REPEAT_MARGIN_MS;
-    for (let limit = CHUNKS_PER_WINDOW; ; limit *= 2) {
+    for (let limit = chunksPerWindow(query.limit); ; limit *= 2) {
       const rows = this.#near.all(party, fromMs - reachMs, query.toMs + reachMs, limit);
-      const complete = rows.length < limit;
-      const untilMs = complete ? query.toMs + 1 : Number(rows.at(-1)!.first_at_ms) - reachMs;
-      if (untilMs <= fromMs) continue;
-      const margin = REPEAT_MARGIN_MS;
-      const wide = this.#wide.all(party, untilMs + margin, fromMs - margin);
-      const chunks: RecordedFix[] = [];
-      for (const { fixes } of [...rows, ...wide])
-        for (const fix of decodeChunk(fixes as Uint8Array).fixes) chunks.push(fix);
-      return { untilMs, chunks };
+      const last = rows.length < limit;
+      const untilMs = last ? query.toMs : Number(rows.at(-1)!.first_at_ms) - reachMs;
+      if (!last && untilMs <= fromMs) continue;
+      const wide = this.#wide.all(party, untilMs + REPEAT_MARGIN_MS, fromMs - REPEAT_MARGIN_MS);
+      const fixes: RecordedFix[] = [];
+      for (const row of [...rows, ...wide])
+        for (const fix of decodeChunk(row.fixes as Uint8Array).fixes) fixes.push(fix);
+      return { untilMs, last, fixes };
     }
   }
+}
+
+/** Enough for the page where chunks are full, with what lies beside it. */
+function chunksPerWindow(limit: number): number {
+  return Math.min(MAX_CHUNKS_PER_WINDOW, Math.max(MIN_CHUNKS_PER_WINDOW, Math.ceil(limit / 30)));
 }
 
 /** The fixes in order as encoded chunks: cheaper to hand to another thread than objects. */
