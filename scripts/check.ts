@@ -1,6 +1,12 @@
 /** `npm run check`: everything about the sources that a machine can judge without running them. */
 import { staleGenerated } from "./check/generated.ts";
-import { lockedAddresses, longCommands, strayBytes, strayEnvironment } from "./check/house-rules.ts";
+import {
+  lockedAddresses,
+  longCommands,
+  strayBytes,
+  strayEnvironment,
+  undeclaredPackages,
+} from "./check/house-rules.ts";
 import { findCycles, readImportGraph } from "./check/import-graph.ts";
 import { forbiddenImports } from "./check/imports.ts";
 import { breakingChanges, lintProto } from "./check/proto.ts";
@@ -20,6 +26,10 @@ const steps: Step[] = [
     find: async () => forbiddenImports(root, await readImportGraph(root)),
   },
   { name: "no import cycles", find: async () => findCycles(await readImportGraph(root)) },
+  {
+    name: "imported packages are declared",
+    find: async () => undeclaredPackages(root, await readImportGraph(root)),
+  },
   { name: "commands are short", find: () => longCommands(root) },
   { name: "only internal/config reads the environment", find: () => strayEnvironment(root) },
   { name: "no download addresses in the lock file", find: () => lockedAddresses(root) },

@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { staleGenerated } from "../scripts/check/generated.ts";
-import { lockedAddresses, longCommands, strayBytes, strayEnvironment } from "../scripts/check/house-rules.ts";
+import {
+  lockedAddresses,
+  longCommands,
+  strayBytes,
+  strayEnvironment,
+  undeclaredPackages,
+} from "../scripts/check/house-rules.ts";
 import { findCycles, importsOf, readImportGraph } from "../scripts/check/import-graph.ts";
 import { parseImportTable } from "../scripts/check/import-table.ts";
 import { forbiddenImports } from "../scripts/check/imports.ts";
@@ -109,6 +115,17 @@ describe("planted faults are found", () => {
     expect(await imports()).toContain(
       "internal/core/uses.ts imports internal/core/some.test.ts, which only tests may",
     );
+  });
+
+  test("a package that package.json does not name is found", async () => {
+    await cp(join(root, "package.json"), join(copy, "package.json"));
+    await plant(
+      "internal/core/odd.ts",
+      'import { odd } from "left-pad";\nimport "node:fs";\nimport "pino";\nodd();\n',
+    );
+    expect(await undeclaredPackages(copy, await readImportGraph(copy))).toEqual([
+      "internal/core/odd.ts imports left-pad, which package.json does not name",
+    ]);
   });
 
   test("an import cycle is named with its files, also one of types", async () => {

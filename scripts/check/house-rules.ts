@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ImportGraph } from "./import-graph.ts";
 import { isSource, isTest, projectFiles } from "./source-files.ts";
 
 const MAX_CMD_LINES = 40;
@@ -62,4 +63,23 @@ function strayByte(path: string, content: Buffer): string | undefined {
   if (text.endsWith("\n\n")) return "ends with empty lines";
   const line = text.split("\n").findIndex((candidate) => /[ \t]$/.test(candidate));
   return line < 0 ? undefined : `has blanks at the end of line ${line + 1}`;
+}
+
+/** Packages that some source imports although package.json does not name them: they are there by accident. */
+export async function undeclaredPackages(root: string, graph: ImportGraph): Promise<string[]> {
+  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest;
+  const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }));
+  const isDeclared = (target: string) =>
+    target === "node" || declared.has(target) || declared.has(`@types/${target}`);
+  return [...graph].flatMap(([path, targets]) =>
+    targets
+      .filter((target) => !isFile(target) && !isDeclared(target))
+      .map((target) => `${path} imports ${target}, which package.json does not name`),
+  );
+}
+
+type Manifest = { dependencies: Record<string, string>; devDependencies: Record<string, string> };
+
+function isFile(target: string): boolean {
+  return /\.\w+(\?\w+)?$/.test(target);
 }

@@ -29,9 +29,12 @@ export function isSource(path: string): boolean {
   return /\.tsx?$/.test(path) && !path.startsWith("gen/");
 }
 
-/** Whether the path is a test or what only tests use: contract suites, test kits. Nothing else may import these. */
+const TEST_NAMES = /(^|\/)([^/]*\.test|contract|conformance|([^/]+-)?kit|(fake|test)-[^/]+)\.tsx?$/;
+
+/**
+ * Whether the path is a test or what only tests use, told by its name: `*.test.ts`, contract suites (`contract.ts`,
+ * `conformance.ts`), test kits (`kit.ts`, `*-kit.ts`, `test-*.ts`), fakes (`fake-*.ts`) and all of test/. Nothing else may import these.
+ */
 export function isTest(path: string): boolean {
-  return /(^|\/)(test\/|[^/]*\.test\.tsx?$|([^/]*-)?contract(-[^/]*)?\.ts$|([^/]*-)?test-kit\.ts$)/.test(
-    path,
-  );
+  return path.startsWith("test/") || TEST_NAMES.test(path);
 }
