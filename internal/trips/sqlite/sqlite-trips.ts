@@ -3,7 +3,7 @@ import { isRunning, type Trip } from "../../core/trip.ts";
 import type { DatabaseOptions } from "../../sqlite/database.ts";
 import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
 import type { IdempotencyClaim, PendingChange, PutResult, TripFilter, Trips } from "../trips.ts";
-import type { TripWorkerOperations } from "./worker.ts";
+import type { TripWorkerOperations } from "./sqlite-trips.worker.ts";
 
 /**
  * The trips on SQLite, in a thread of its own. A put is one transaction (compare-and-set, outbox row, idempotency claim);
@@ -19,7 +19,7 @@ export class SqliteTrips implements Trips {
   /** Opens or makes the database. Rejects with STORE_UNAVAILABLE when it can't be opened. */
   static async open(database: DatabaseOptions): Promise<SqliteTrips> {
     const { worker } = await SqliteWorker.start<TripWorkerOperations, undefined>({
-      entry: new URL("./worker.ts", import.meta.url),
+      entry: new URL("./sqlite-trips.worker.ts", import.meta.url),
       name: "trips",
       data: database,
       toError: (fault) =>

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import type { Trip } from "../core/trip.ts";
+import { newTrip } from "./new-trip.ts";
+import { applyEdit } from "./state-machine.ts";
+import type { Trips } from "./trips.ts";
+
+/** A trip of the number, created at that millisecond. */
+function trip(number: number, driverId = `d${number}`, riderIds = ["r1"]): Trip {
+  const stop = { position: { latDeg: 57.7, lonDeg: 11.97 }, riderId: "", label: "Drottningtorget" };
+  const waypoints = [
+    { ...stop, kind: "pickup" as const },
+    { ...stop, kind: "dropoff" as const },
+  ];
+  const plannedPath = [{ latDeg: 57.7, lonDeg: 11.970000001 }];
+  const order = { type: "shared" as const, riderIds, driverId, waypoints, plannedPath };
+  return newTrip(`se1-${String(number).padStart(26, "0")}`, "se1", order, number);
+}
+
+function canceled(current: Trip): Trip {
+  const result = applyEdit(current, { kind: "cancel", reason: "no show", atMs: 9_000 });
+  if (result.outcome !== "changed") throw new Error("the trip can't be canceled");
+  return result.trip;
+}
+
+function claim(key: string, digest: string, nowMs = 1_000) {
+  return { key, digest, nowMs };
+}
+
+/**
+ * What every engine of the trips must do.
+ * @param open an engine on an empty store; `reopened` closes it and opens the same store again
+ */
+export function tripsContract(
+  engine: string,
+  open: () => Promise<{ trips: Trips; reopened: () => Promise<Trips> }>,
+): void {
+  describe(`trips on ${engine}`, () => {
+    it("give back a trip as it was stored, also after a restart", async () => {
+      const { trips, reopened } = await open();
+      expect(await trips.put(trip(1))).toEqual({ stored: true });
+      expect(await trips.get(trip(1).tripId)).toEqual(trip(1));
+      expect(await trips.get(trip(2).tripId)).toBeUndefined();
+      await using again = await reopened();
+      expect(await again.get(trip(1).tripId)).toEqual(trip(1));
+    });
+
+    it("store only the version after the stored one", async () => {
+      await using trips = (await open()).trips;
+      const first = trip(1);
+      await trips.put(first);
+      expect(await trips.put(first)).toEqual({ stored: false, reason: "version" });
+      expect(await trips.put({ ...first, version: 3 })).toEqual({ stored: false, reason: "version" });
+      expect(await trips.put({ ...trip(2), version: 2 })).toEqual({ stored: false, reason: "version" });
+      expect(await trips.put(canceled(first))).toEqual({ stored: true });
+      expect((await trips.get(first.tripId))?.status).toBe("CANCELED");
+    });
+
+    it("let exactly one of many concurrent writers of a version win", async () => {
+      await using trips = (await open()).trips;
+      await trips.put(trip(1));
+      const rivals = Array.from({ length: 20 }, (_, i) => ({ ...trip(1), version: 2, cancelReason: `${i}` }));
+      const results = await Promise.all(rivals.map((rival) => trips.put(rival)));
+      const winner = results.findIndex((result) => result.stored);
+      expect(results.filter((result) => result.stored)).toHaveLength(1);
+      expect((await trips.get(trip(1).tripId))?.cancelReason).toBe(`${winner}`);
+    });
+
+    it("never store a second running trip of a driver", async () => {
+      await using trips = (await open()).trips;
+      const results = await Promise.all([1, 2, 3].map((number) => trips.put(trip(number, "d1"))));
+      expect(results.filter((result) => result.stored)).toHaveLength(1);
+      const running = (await trips.runningOf("d1"))!;
+      expect(results.filter((result) => !result.stored)).toEqual(
+        Array(2).fill({ stored: false, reason: "driverBusy" }),
+      );
+      await trips.put(canceled(running));
+      expect(await trips.runningOf("d1")).toBeUndefined();
+      expect(await trips.put(trip(4, "d1"))).toEqual({ stored: true });
+      expect((await trips.runningOf("d1"))?.tripId).toBe(trip(4).tripId);
+    });
+
+    it("let any number of trips run without a driver", async () => {
+      await using trips = (await open()).trips;
+      for (const number of [1, 2]) expect(await trips.put(trip(number, ""))).toEqual({ stored: true });
+      expect(await trips.runningOf("")).toBeUndefined();
+    });
+
+    it("claim an idempotency key once, whatever is created under it", async () => {
+      const { trips, reopened } = await open();
+      expect(await trips.put(trip(1), claim("k", "abc"))).toEqual({ stored: true });
+      const again = { stored: false, reason: "idempotency", tripId: trip(1).tripId, digest: "abc" };
+      expect(await trips.put(trip(2, "d1"), claim("k", "abc"))).toEqual(again);
+      expect(await trips.put(trip(3), claim("k", "xyz"))).toEqual(again);
+      expect(await trips.get(trip(3).tripId)).toBeUndefined();
+      expect(await trips.put(trip(4), claim("other", "abc"))).toEqual({ stored: true });
+      await using later = await reopened();
+      const dayLater = claim("k", "abc", 1_000 + 24 * 3_600_000);
+      expect(await later.put(trip(5), dayLater)).toEqual(again);
+    });
+
+    it("do not claim a key for what was not stored", async () => {
+      await using trips = (await open()).trips;
+      await trips.put(trip(1, "d1"));
+      expect(await trips.put(trip(2, "d1"), claim("k", "abc"))).toEqual({
+        stored: false,
+        reason: "driverBusy",
+      });
+      expect(await trips.put(trip(3), claim("k", "abc"))).toEqual({ stored: true });
+    });
+
+    it("list stored changes as pending, with the version before, until they are published, also after a restart", async () => {
+      const { trips, reopened } = await open();
+      await trips.put(trip(1));
+      await trips.put(trip(2));
+      await trips.put(canceled(trip(1)));
+      await trips.put(trip(1));
+      await trips.published(trip(2).tripId, 1);
+      await using again = await reopened();
+      expect(await again.pending(10)).toEqual([
+        { trip: trip(1), previous: undefined },
+        { trip: canceled(trip(1)), previous: trip(1) },
+      ]);
+      expect(await again.pending(1)).toHaveLength(1);
+      await again.published(trip(1).tripId, 1);
+      await again.published(trip(1).tripId, 1);
+      expect(await again.pending(10)).toMatchObject([{ trip: { version: 2 } }]);
+      await again.published(trip(1).tripId, 2);
+      expect(await again.pending(10)).toEqual([]);
+    });
+
+    it("list the newest first, page by page, by rider, driver and whether they run", async () => {
+      await using trips = (await open()).trips;
+      for (let number = 1; number <= 7; number++) {
+        const riders = number % 2 === 0 ? ["r1", "r2"] : ["r1"];
+        await trips.put(trip(number, `d${number}`, riders));
+      }
+      await trips.put(canceled(trip(6, "d6", ["r1", "r2"])));
+      const ids = (...numbers: number[]) => numbers.map((number) => trip(number).tripId);
+      const listed = async (...args: Parameters<Trips["list"]>) =>
+        (await trips.list(...args)).map((found) => found.tripId);
+      expect(await listed({}, 3, "")).toEqual(ids(7, 6, 5));
+      expect(await listed({}, 9, trip(5).tripId)).toEqual(ids(4, 3, 2, 1));
+      expect(await listed({ riderId: "r2" }, 2, "")).toEqual(ids(6, 4));
+      expect(await listed({ riderId: "r2" }, 2, trip(4).tripId)).toEqual(ids(2));
+      expect(await listed({ riderId: "r2", runningOnly: true }, 9, "")).toEqual(ids(4, 2));
+      expect(await listed({ riderId: "r2", driverId: "d4" }, 9, "")).toEqual(ids(4));
+      expect(await listed({ driverId: "d9" }, 9, "")).toEqual([]);
+      expect(await listed({}, 9, trip(9).tripId)).toEqual([]);
+    });
+
+    it("list a trip for those who are on it now", async () => {
+      await using trips = (await open()).trips;
+      await trips.put(trip(1, "d1", ["r1"]));
+      await trips.put({ ...trip(1, "d2", ["r2"]), version: 2 });
+      expect(await trips.list({ riderId: "r1" }, 9, "")).toEqual([]);
+      expect(await trips.list({ driverId: "d1" }, 9, "")).toEqual([]);
+      expect(await trips.list({ riderId: "r2", driverId: "d2" }, 9, "")).toHaveLength(1);
+    });
+
+    it("reject with STORE_UNAVAILABLE once closed", async () => {
+      const { trips } = await open();
+      await trips[Symbol.asyncDispose]();
+      await expect(trips.get(trip(1).tripId)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+      await expect(trips.put(trip(1))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    });
+  });
+}
