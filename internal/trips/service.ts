@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { BimrideError } from "../core/errors.ts";
+import { newTripId } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
+import type { Trip, TripStatus } from "../core/trip.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Detection } from "../pipeline/output.ts";
+import { mayChange, mayRead, mayRun, scopeOf } from "./access.ts";
+import type { TripEdit, TripUpdate } from "./edit.ts";
+import { newTrip, type TripOrder } from "./new-trip.ts";
+import type { TripAnnouncer } from "./announcer.ts";
+import { applyEdit } from "./state-machine.ts";
+import type { TripFilter, Trips } from "./trips.ts";
+import { checkOrder, checkReason, checkUpdate } from "./validate.ts";
+
+export type TripServiceDeps = {
+  trips: Trips;
+  announcer: TripAnnouncer;
+  clock: Clock;
+  limits: Limits;
+  region: string;
+  /** Unguessable bytes, for trip ids. */
+  randomBytes(count: number): Uint8Array;
+};
+
+/** A trip order with the caller's key for repeats, 1 to 128 characters. */
+export type NewTripRequest = TripOrder & { idempotencyKey: string };
+
+/** Tries of a change that others keep overtaking; then VERSION_CONFLICT. */
+const MAX_TRIES = 8;
+const MAX_KEY_LENGTH = 128;
+
+/**
+ * The use-cases of trips: who may do what, compare-and-set on the store, then the change goes to the log. All reject with
+ * errors of the vocabulary; a trip that the caller may not see is NOT_FOUND, as one that does not exist.
+ */
+export class TripService {
+  readonly #deps: TripServiceDeps;
+
+  constructor(deps: TripServiceDeps) {
+    this.#deps = deps;
+  }
+
+  /** Creates a trip, or gives back the one that the same key and order made. Role backend. */
+  async createTrip(principal: Principal, request: NewTripRequest): Promise<Trip> {
+    if (!mayRun(principal)) throw new BimrideError("ROLE_FORBIDDEN");
+    const { idempotencyKey, ...order } = request;
+    if (idempotencyKey.length < 1 || idempotencyKey.length > MAX_KEY_LENGTH)
+      throw new BimrideError("FIELD_INVALID", `1 to ${MAX_KEY_LENGTH} characters.`, { field: "idempotency_key" });
+    checkOrder(order, this.#deps.limits);
+    const { trips, clock, region, randomBytes, announcer } = this.#deps;
+    const nowMs = Math.round(clock.now());
+    const trip = newTrip(newTripId(region, nowMs, randomBytes(10)), region, order, nowMs);
+    const digest = createHash("sha256").update(JSON.stringify(order)).digest("base64url");
+    // The key belongs to the backend that chose it.
+    const key = `${principal.subject} ${idempotencyKey}`;
+    const repeat = async (found: { tripId: string; digest: string }) => {
+      const made = found.digest === digest ? await trips.get(found.tripId) : undefined;
+      if (!made) throw new BimrideError("IDEMPOTENCY_CONFLICT");
+      return made;
+    };
+    if (order.driverId) await this.#refuseBusy(order.driverId, key, digest);
+    const result = await trips.put(trip, { key, digest, nowMs });
+    if (result.stored) {
+      await announcer.announce(trip, undefined);
+      return trip;
+    }
+    if (result.reason === "idempotency") return repeat(result);
+    throw new BimrideError("VERSION_CONFLICT");
+  }
+
+  async getTrip(principal: Principal, tripId: string): Promise<Trip> {
+    return this.#readable(principal, tripId);
+  }
+
+  /** Changes driver, riders, waypoints or path. Role backend. `ifVersion` 0 means any. */
+  async updateTrip(principal: Principal, tripId: string, update: TripUpdate, ifVersion: number): Promise<Trip> {
+    await this.#changeable(principal, tripId, mayRun);
+    checkUpdate(update, this.#deps.limits);
+    if (update.driverId) await this.#refuseBusy(update.driverId, "", "", tripId);
+    return this.#change(tripId, ifVersion, (atMs) => ({ kind: "update", atMs, ...update }));
+  }
+
+  /** Sets the status. Role backend, or the trip's own driver. */
+  async setStatus(principal: Principal, tripId: string, status: TripStatus, ifVersion: number): Promise<Trip> {
+    await this.#changeable(principal, tripId, mayChange);
+    return this.#change(tripId, ifVersion, (atMs) => ({ kind: "status", status, atMs }));
+  }
+
+  /** Calls a trip off. Role backend. A repeat changes nothing. */
+  async cancel(principal: Principal, tripId: string, reason: string): Promise<Trip> {
+    await this.#changeable(principal, tripId, mayRun);
+    checkReason(reason);
+    return this.#change(tripId, 0, (atMs) => ({ kind: "cancel", reason, atMs }));
+  }
+
+  /** Newest first, after the trip of that id (empty for the first page). Riders and drivers see their own only. */
+  async list(principal: Principal, filter: TripFilter, limit: number, after: string): Promise<Trip[]> {
+    return this.#deps.trips.list(scopeOf(principal, filter), limit, after);
+  }
+
+  /** Stores a phase that the pipeline detected, unless something newer stands. Resolves either way. */
+  async proposeDetected(detection: Detection): Promise<void> {
+    const { tripId, tripVersion, status, waypointIndex, atMs } = detection;
+    try {
+      await this.#change(tripId, 0, () => ({ kind: "detected", tripVersion, status, waypointIndex, atMs }));
+    } catch (error) {
+      const answered = error instanceof BimrideError && (REFUSALS as readonly string[]).includes(error.code);
+      if (!answered) throw error;
+    }
+  }
+
+  async #readable(principal: Principal, tripId: string): Promise<Trip> {
+    const trip = await this.#deps.trips.get(tripId);
+    if (!trip || !mayRead(principal, trip)) throw new BimrideError("NOT_FOUND");
+    return trip;
+  }
+
+  async #changeable(
+    principal: Principal,
+    tripId: string,
+    may: (principal: Principal, trip: Trip) => boolean,
+  ): Promise<void> {
+    const trip = await this.#readable(principal, tripId);
+    if (!may(principal, trip)) throw new BimrideError("ROLE_FORBIDDEN");
+  }
+
+  async #change(tripId: string, ifVersion: number, editAt: (nowMs: number) => TripEdit): Promise<Trip> {
+    const { trips, clock, announcer } = this.#deps;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const trip = await trips.get(tripId);
+      if (!trip) throw new BimrideError("NOT_FOUND");
+      if (ifVersion !== 0 && ifVersion !== trip.version) throw new BimrideError("VERSION_CONFLICT");
+      const result = applyEdit(trip, editAt(Math.round(clock.now())));
+      if (result.outcome === "unchanged") return trip;
+      if (result.outcome === "refused") throw new BimrideError(result.code, result.reason, { field: result.field });
+      const put = await trips.put(result.trip);
+      if (!put.stored && put.reason === "driverBusy") throw new BimrideError("DRIVER_BUSY");
+      if (!put.stored) continue; // somebody was faster: look again
+      await announcer.announce(result.trip, trip);
+      return result.trip;
+    }
+    throw new BimrideError("VERSION_CONFLICT");
+  }
+}
+
+/** Answers to a proposal that are no faults. */
+const REFUSALS = ["TRANSITION_ILLEGAL", "TRIP_ENDED", "NOT_FOUND", "VERSION_CONFLICT"] as const;
