@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { TripStatus } from "../../gen/bimride/tracking/v1/trip_pb.ts";
+import { describeInChromium, openPage } from "./chromium.ts";
+import {
+  expectOnlyForward,
+  recordVersions,
+  shownVersions,
+  waitForMove,
+  waitForTransport,
+} from "./rider-probe.ts";
+import { type RunningApp, startRunningApp } from "./running-app.ts";
+import { startTestCar } from "./test-car.ts";
+
+const LOAD_MS = 30_000;
+
+describeInChromium("the rider page", () => {
+  let app: RunningApp;
+  beforeAll(async () => {
+    app = await startRunningApp(8);
+  });
+  afterAll(async () => {
+    await app[Symbol.asyncDispose]();
+  });
+
+  it("moves the car, says the phase in words, and keeps its console clean", async () => {
+    await using car = await startTestCar(app);
+    await using browser = await openPage();
+    const { page, faults } = browser;
+    await recordVersions(page);
+    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await waitForTransport(page, "stream", LOAD_MS);
+    expect(await page.locator("h1").textContent()).toBe("Your driver is on the way");
+    await waitForMove(page, 12, LOAD_MS);
+    await car.setStatus(TripStatus.ARRIVED_AT_PICKUP);
+    await page.getByRole("heading", { name: "Your driver is here" }).waitFor();
+    await page.locator(".visually-hidden").getByText("Your driver is here.").waitFor();
+    expect(await page.getByText("© OpenStreetMap contributors, ODbL").isVisible()).toBe(true);
+    expect(await page.locator(".stop-marker.is-dropoff").innerText()).toMatch(/Dropoff\s+Heden/);
+    const versions = await shownVersions(page);
+    expect(versions.length).toBeGreaterThan(3);
+    expectOnlyForward(versions);
+    expect(new URL(page.url()).search).toBe("");
+    expect(faults).toEqual([]);
+  });
+
+  it("fits a phone of 360 pixels without scrolling sideways", async () => {
+    await using car = await startTestCar(app);
+    await using browser = await openPage({ width: 360, height: 740 });
+    const { page } = browser;
+    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.waitForSelector(".car-marker", { timeout: LOAD_MS });
+    const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(widths[0]).toBeLessThanOrEqual(widths[1]!);
+    const map = (await page.locator(".map").boundingBox())!;
+    expect(map.height).toBeGreaterThan(200);
+    expect(await page.locator("h1").isVisible()).toBe(true);
+    expect(await page.locator(".chip").isVisible()).toBe(true);
+  });
+
+  it("says everything in words where WebGL is missing", async () => {
+    await using car = await startTestCar(app);
+    await using browser = await openPage({ withoutWebgl: true });
+    const { page, faults } = browser;
+    await page.goto(`${app.url}/trip/${car.tripId}`);
+    const where = page.getByRole("region", { name: "Where the car is" });
+    await where.waitFor({ timeout: LOAD_MS });
+    await expect.poll(() => where.innerText(), { timeout: LOAD_MS }).toMatch(/On Södra Vägen/);
+    expect(await where.innerText()).toMatch(/Heading north at about 35 km\/h/);
+    expect(await page.locator("canvas").count()).toBe(0);
+    expect(faults).toEqual([]);
+  });
+
+  it("steps without gliding for those who want less motion", async () => {
+    await using car = await startTestCar(app);
+    await using browser = await openPage({ reducedMotion: true });
+    const { page } = browser;
+    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.waitForSelector(".car-marker", { timeout: LOAD_MS });
+    const moves = await page.evaluate(async () => {
+      const marker = document.querySelector<HTMLElement>(".car-marker")!;
+      const seen = new Set<string>();
+      const until = performance.now() + 5_000;
+      while (performance.now() < until) {
+        seen.add(marker.style.transform);
+        await new Promise(requestAnimationFrame);
+      }
+      return seen.size;
+    });
+    expect(moves).toBeGreaterThan(1);
+    expect(moves).toBeLessThan(10);
+  });
+
+  it("tells of a trip without a driver, a canceled trip and one that does not exist", async () => {
+    await using car = await startTestCar(app, { withDriver: false });
+    await using browser = await openPage();
+    const { page } = browser;
+    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.getByRole("heading", { name: "Looking for a driver" }).waitFor({ timeout: LOAD_MS });
+    await page.getByText("No driver is assigned yet.").waitFor();
+    await car.cancel("The rider changed plans");
+    await page.getByRole("heading", { name: "This trip was canceled" }).waitFor();
+    await page.getByText("The rider changed plans").waitFor();
+    await page.goto(`${app.url}/trip/${car.tripId.slice(0, -4)}0000`);
+    await page.getByRole("heading", { name: "No such trip" }).waitFor({ timeout: LOAD_MS });
+    await page.goto(`${app.url}/trip/what`);
+    await page.getByRole("link", { name: "See all running trips" }).waitFor({ timeout: LOAD_MS });
+  });
+
+  it("is reached from the landing page by keyboard alone, and used so", async () => {
+    await using browser = await openPage();
+    const { page } = browser;
+    await page.goto(app.url);
+    await page.locator(".trips a").first().waitFor({ timeout: LOAD_MS });
+    await page.waitForSelector('.map[data-ready="yes"]', { timeout: LOAD_MS });
+    await page.keyboard.press("Tab");
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("href") ?? "");
+    expect(await focused()).toMatch(/^\/trip\//);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/trip\//);
+    await page.waitForSelector('.map[data-ready="yes"]', { timeout: LOAD_MS });
+    const names: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press("Tab");
+      names.push(await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? ""));
+    }
+    expect(names).toEqual(
+      expect.arrayContaining(["Bimride, all running trips", "Map of your ride", "Zoom in"]),
+    );
+  });
+});
