@@ -35,7 +35,7 @@ export async function drive(
   const plannedPath = options.planPath ? readPath(options.planPath, DEFAULT_LIMITS.maxPathPoints) : [];
   const trip = await createDriveTrip(app, DRIVER_ID, trace, plannedPath);
   let newest: Version | undefined;
-  using _subscription = await app.bus.subscribe(trip.tripId, (change) => {
+  using _subscription = await app.engines.bus.subscribe(trip.tripId, (change) => {
     newest = change.version;
   });
   const file = createWriteStream(options.out);

@@ -15,7 +15,8 @@ import { startGateway } from "./gateway-role.ts";
 import { type Processor, startProcessor } from "./processor-role.ts";
 import { choosePort } from "./ports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createTripService, type TripService } from "./trip-service.ts";
+import { TripAnnouncer } from "../trips/announcer.ts";
+import { TripService } from "../trips/service.ts";
 
 export type AppOptions = {
   telemetry: Telemetry;
@@ -44,7 +45,8 @@ export type Parts = {
 export type App = AsyncDisposable & {
   readonly httpUrl: string;
   readonly grpcAddress: string;
-  readonly bus: Engines["bus"];
+  /** The engines behind it, for tests and tools. */
+  readonly engines: Engines;
   /** A token of the process's own keys. Throws where tokens come from elsewhere. */
   mint(role: Role, subject: string): Promise<string>;
   /** Resolves once every readiness check is content. */
@@ -71,14 +73,18 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     logMaxBytes: settings.logMaxBytes,
     logger: telemetry.logger,
   });
-  const { authIssuer: issuer, authAudience: audience } = settings;
+  const { authIssuer: issuer, authAudience: audience, region } = settings;
+  const { log, bus, trips } = engines;
+  const announcer = stack.use(
+    new TripAnnouncer({ trips, log, bus, clock, logger: telemetry.logger.child({ part: "trips" }) }),
+  );
   const parts: Parts = {
     settings,
     limits,
     clock,
     telemetry,
     engines,
-    trips: stack.use(createTripService(engines, { clock, limits, telemetry, region: settings.region })),
+    trips: new TripService({ trips, announcer, clock, limits, region, randomBytes: secureRandom }),
     authenticator: jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
     mint: keys.mint,
   };
@@ -102,7 +108,7 @@ function face(parts: Parts, processor: Processor, edge: Edge, grpcAddress: strin
   return {
     httpUrl: edge.url,
     grpcAddress,
-    bus: parts.engines.bus,
+    engines: parts.engines,
     async mint(role, subject) {
       if (!parts.mint) throw new Error("this process does not sign tokens: the key set comes from elsewhere");
       return (await parts.mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token;

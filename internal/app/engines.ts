@@ -50,8 +50,8 @@ export const ENGINES = {
   },
   trips: {
     async sqlite({ path }) {
-      const { openSqliteTrips } = await import("../trips/sqlite/trips.ts");
-      return openSqliteTrips({ path: path("trips.sqlite") });
+      const { SqliteTrips } = await import("../trips/sqlite/sqlite-trips.ts");
+      return SqliteTrips.open({ path: path("trips.sqlite") });
     },
   },
   latest: {

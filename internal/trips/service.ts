@@ -55,19 +55,13 @@ export class TripService {
     const digest = createHash("sha256").update(JSON.stringify(order)).digest("base64url");
     // The key belongs to the backend that chose it.
     const key = `${principal.subject} ${idempotencyKey}`;
-    const repeat = async (found: { tripId: string; digest: string }) => {
-      const made = found.digest === digest ? await trips.get(found.tripId) : undefined;
-      if (!made) throw new BimrideError("IDEMPOTENCY_CONFLICT");
-      return made;
-    };
-    if (order.driverId) await this.#refuseBusy(order.driverId, key, digest);
     const result = await trips.put(trip, { key, digest, nowMs });
     if (result.stored) {
       await announcer.announce(trip, undefined);
       return trip;
     }
-    if (result.reason === "idempotency") return repeat(result);
-    throw new BimrideError("VERSION_CONFLICT");
+    if (result.reason === "idempotency") return this.#made(result, digest);
+    throw new BimrideError(result.reason === "driverBusy" ? "DRIVER_BUSY" : "VERSION_CONFLICT");
   }
 
   async getTrip(principal: Principal, tripId: string): Promise<Trip> {
@@ -78,7 +72,6 @@ export class TripService {
   async updateTrip(principal: Principal, tripId: string, update: TripUpdate, ifVersion: number): Promise<Trip> {
     await this.#changeable(principal, tripId, mayRun);
     checkUpdate(update, this.#deps.limits);
-    if (update.driverId) await this.#refuseBusy(update.driverId, "", "", tripId);
     return this.#change(tripId, ifVersion, (atMs) => ({ kind: "update", atMs, ...update }));
   }
 
@@ -109,6 +102,13 @@ export class TripService {
       const answered = error instanceof BimrideError && (REFUSALS as readonly string[]).includes(error.code);
       if (!answered) throw error;
     }
+  }
+
+  /** The trip that an earlier request with the same key made, when the request was the same. */
+  async #made(claimed: { tripId: string; digest: string }, digest: string): Promise<Trip> {
+    const made = claimed.digest === digest ? await this.#deps.trips.get(claimed.tripId) : undefined;
+    if (!made) throw new BimrideError("IDEMPOTENCY_CONFLICT");
+    return made;
   }
 
   async #readable(principal: Principal, tripId: string): Promise<Trip> {
