@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { configDocument } from "../../internal/config/config-doc.ts";
 import { errorsDocument } from "../../internal/telemetry/errors-doc.ts";
+import { benchmarksDocument } from "./benchmarks-document.ts";
 import { withBounds } from "./bounds-table.ts";
 import { IMAGE_PATH } from "./proto.ts";
 import { runCommand } from "./run-command.ts";
@@ -11,6 +12,7 @@ const DOCUMENTS: Readonly<Record<string, (root: string) => string | Promise<stri
   "docs/CONFIG.md": configDocument,
   "docs/ERRORS.md": errorsDocument,
   "docs/ARCHITECTURE.md": architectureDocument,
+  "docs/BENCHMARKS.md": benchmarksDocument,
 };
 
 /** The document as it is, with its table of bounds made anew. */

@@ -1,0 +1,126 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DriveRow } from "../../bench/cases/drives.ts";
+import type { BenchReport, Target } from "../../bench/report.ts";
+
+/** Where recorded results are: one file per report, as `npm run bench -- CASE --json` prints it. */
+const RESULTS = "bench/results";
+
+const HEAD = `# Benchmarks
+
+<!-- Generated from bench/results/*.json by \`npm run generate\`. Do not edit. -->
+
+What \`npm run bench -- CASE --json\` measured, with everything (load generators too) on the machine named. To measure again:
+
+\`\`\`sh
+npm run -s bench -- river --rate 500 --viewers 100 --json > bench/results/river.json
+npm run -s bench -- stages --json > bench/results/stages.json
+npm run -s bench -- drives --json > bench/results/drives.json   # needs the recorded drives
+npm run generate
+\`\`\`
+
+Load is open loop: a late send counts from when it was due. \`reach\` is what the design asks for; a target that is missed
+says so and stays in the table.
+`;
+
+/** docs/BENCHMARKS.md from the recorded results under `root`. */
+export async function benchmarksDocument(root: string): Promise<string> {
+  const files = (await readdir(join(root, RESULTS)).catch(noFolder))
+    .filter((name) => name.endsWith(".json"))
+    .sort();
+  const reports = await Promise.all(
+    files.map(async (name) => JSON.parse(await readFile(join(root, RESULTS, name), "utf8")) as BenchReport),
+  );
+  const sections = reports.map(sectionOf);
+  return [HEAD, ...(sections.length > 0 ? sections : ["No result is recorded in this version.\n"])].join(
+    "\n",
+  );
+}
+
+function noFolder(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== "ENOENT") throw error;
+  return [];
+}
+
+function sectionOf(report: BenchReport): string {
+  const { machine, versions } = report;
+  const cpu = `${machine.cpu || "unnamed CPU"}, ${machine.cores} cores, ${machine.memGiB} GiB`;
+  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const how = `${cpu}; ${software.join(", ")}; seed ${report.seed}, median of ${report.runs}. Arguments: \`${JSON.stringify(report.args)}\`.`;
+  const { rows } = report.results as { rows?: DriveRow[] };
+  const body = rows === undefined ? plainResults(report) : driveResults(rows, report.targets);
+  return `## ${report.case}\n\n${how}\n\n${body}`;
+}
+
+function plainResults({ results, targets }: BenchReport): string {
+  const values = flatten(results).map(([name, value]) => [`\`${name}\``, value]);
+  return `${targetTable(targets)}\n${table(["result", "value"], values)}`;
+}
+
+function targetTable(targets: readonly Target[]): string {
+  if (targets.length === 0) return "";
+  const rows = targets.map(({ name, reach, got, ok }) => [
+    name,
+    number(reach),
+    number(got),
+    ok ? "reached" : "**missed**",
+  ]);
+  return table(["target", "reach", "got", ""], rows);
+}
+
+/** Every drive; the same dirt under several seeds in one row with the worst of them. */
+function driveResults(rows: readonly DriveRow[], targets: readonly Target[]): string {
+  const groups = Map.groupBy(rows, (row) => [row.set, row.trace, row.everyS, kindOf(row)].join(" | "));
+  const lines = [...groups].map(([key, group]) => {
+    const worst = (pick: (row: DriveRow) => number | undefined) =>
+      Math.max(...group.map((row) => pick(row) ?? Number.NaN));
+    return [
+      ...key.split(" | "),
+      number(Math.min(...group.map((row) => row.sharePublished))),
+      number(worst((row) => row.rawRmsM)),
+      number(worst((row) => row.rmsM)),
+      number(worst((row) => row.rawP95M)),
+      number(worst((row) => row.p95M)),
+      number(worst((row) => row.jumps)),
+      number(worst((row) => row.wanderMPerMin)),
+    ];
+  });
+  const missed = targets.filter((target) => !target.ok);
+  const head = [
+    "set",
+    "drive",
+    "every s",
+    "dirt",
+    "published",
+    "raw RMS m",
+    "RMS m",
+    "raw p95 m",
+    "p95 m",
+    "jumps",
+    "wander m/min",
+  ];
+  const verdict = `${targets.length - missed.length} of ${targets.length} targets reached.`;
+  return `${verdict}\n\n${targetTable(missed)}\n${table(head, lines)}`;
+}
+
+function kindOf({ dirt }: DriveRow): string {
+  return dirt === "" ? "none" : dirt.split(" ")[0]!;
+}
+
+function flatten(value: object, prefix = ""): [string, string][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, string][] => {
+    const path = prefix + name;
+    if (typeof inner === "object" && inner !== null) return flatten(inner, `${path}.`);
+    return [[path, typeof inner === "number" ? number(inner) : String(inner)]];
+  });
+}
+
+function number(value: number): string {
+  if (!Number.isFinite(value)) return "";
+  return value.toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 10 ? 3 : 1 });
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
+  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+}
