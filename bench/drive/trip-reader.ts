@@ -33,6 +33,11 @@ export class TripReader {
     return this.#version;
   }
 
+  /** Capture time of the newest position seen; 0 before the first. */
+  get capturedAtMs(): number {
+    return this.#capturedAtMs;
+  }
+
   /** Waits until the condition holds; rejects when the watch failed or nothing came for too long. */
   async reached(condition: () => boolean): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;

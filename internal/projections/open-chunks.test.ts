@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Fix, FixBatch } from "../core/fix.ts";
+import { DEFAULT_LIMITS } from "../core/limits.ts";
+import type { ProcessedFix } from "../pipeline/output.ts";
+import { OpenChunks } from "./open-chunks.ts";
+
+const T0 = 1_700_000_000_000;
+const limits = { ...DEFAULT_LIMITS, maxFixesPerChunk: 5, maxChunkSpanMs: 60_000 };
+
+function processed(seq: number, atMs: number, sessionId = "session-a"): ProcessedFix {
+  const fix: Fix = {
+    ...{ seq, capturedAtMs: atMs, latDeg: 57, lonDeg: 12, accuracyM: 5, speedMps: 1, headingDeg: 0 },
+    ...{ altitudeM: Number.NaN, source: "gnss" as const, mock: false },
+  };
+  const batch: FixBatch = {
+    ...{ party: { kind: "driver" as const, id: "car" }, sessionId, sessionEpoch: 1 },
+    ...{ receivedAtMs: atMs, clockOffsetMs: 0, fixes: [fix] },
+  };
+  return {
+    ...{ batch, fix, atMs, disposition: "applied" as const, outlier: false },
+    ...{ publishedLatDeg: 57, publishedLonDeg: 12, tripId: "" },
+  };
+}
+
+describe("open chunks", () => {
+  test("hold every fix once, whatever order and sessions they come in", () => {
+    const fix = fc.record({ age: fc.integer({ min: 0, max: 600_000 }), session: fc.constantFrom("session-a", "session-b") });
+    fc.assert(
+      fc.property(fc.array(fix, { maxLength: 60 }), (fixes) => {
+        const chunks = new OpenChunks(limits);
+        const rows = new Map<string, number[]>();
+        fixes.forEach(({ age, session }, seq) => {
+          chunks.add(processed(seq, T0 + seq * 1_000 - age, session), T0 + seq * 1_000);
+          for (const chunk of chunks.takeDirty()) {
+            expect(chunk.fixes.length).toBeLessThanOrEqual(limits.maxFixesPerChunk);
+            expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
+            rows.set(`${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`, chunk.fixes.map((one) => one.seq));
+          }
+        });
+        const stored = [...rows.values()].flat().sort((a, b) => a - b);
+        expect(stored).toEqual(fixes.map((_, seq) => seq));
+      }),
+    );
+  });
+
+  test("a chunk that could not be stored is given again", () => {
+    const chunks = new OpenChunks(limits);
+    chunks.add(processed(0, T0), T0);
+    const taken = chunks.takeDirty();
+    expect(chunks.takeDirty()).toEqual([]);
+    chunks.retry(taken);
+    expect(chunks.takeDirty()).toEqual(taken);
+  });
+
+  test("what is full and not stored yet stays in the snapshot", () => {
+    const chunks = new OpenChunks(limits);
+    for (let seq = 0; seq < 12; seq++) chunks.add(processed(seq, T0 + seq), T0 + seq);
+    expect(chunks.all().flatMap((chunk) => chunk.fixes.map((fix) => fix.seq))).toHaveLength(12);
+  });
+
+  test("a restored chunk goes on growing under its old key", () => {
+    const first = new OpenChunks(limits);
+    first.add(processed(0, T0), T0);
+    const second = new OpenChunks(limits);
+    second.restore(first.all(), T0);
+    second.add(processed(1, T0 + 1_000), T0 + 1_000);
+    const [chunk] = second.takeDirty();
+    expect(chunk).toMatchObject({ firstAtMs: T0, firstSeq: 0 });
+    expect(chunk?.fixes.map((fix) => fix.seq)).toEqual([0, 1]);
+  });
+
+  test("chunks of the silent are forgotten once they are stored", () => {
+    const chunks = new OpenChunks(limits);
+    chunks.add(processed(0, T0), T0);
+    chunks.closeOld(T0 + limits.maxChunkSpanMs + 1);
+    expect(chunks.all()).toHaveLength(1);
+    chunks.takeDirty();
+    chunks.closeOld(T0 + limits.maxChunkSpanMs + 1);
+    expect(chunks.all()).toHaveLength(0);
+  });
+});
