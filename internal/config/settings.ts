@@ -23,7 +23,7 @@ export class SettingsError extends Error {
 }
 
 /** Variables of the name's prefix that are no settings: tests and benches read them. */
-const NOT_SETTINGS: ReadonlySet<string> = new Set(["BIMRIDE_TRACES"]);
+const NOT_SETTINGS: ReadonlySet<string> = new Set(["BIMRIDE_TRACES", "BIMRIDE_SCREENSHOT"]);
 
 /**
  * Settings from flags, else the environment, else the defaults. An empty variable counts as not set.
