@@ -21,6 +21,7 @@ import { MemoryBus } from "../../live/memory/memory-bus.ts";
 import { createTelemetry } from "../../telemetry/create-telemetry.ts";
 import type { Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
+import { ingestWebSocketRoutes } from "./websocket/routes.ts";
 import { ingestWebSocketOptions } from "./websocket/subprotocol.ts";
 
 /** The machine's clocks with the wall clock shifted, so that a test can let tokens expire. */
@@ -109,6 +110,7 @@ export type TestGateway = {
 export type TestGatewayOptions = {
   limits?: Partial<Limits>;
   grpc?: { keepaliveTimeMs: number; keepaliveTimeoutMs: number };
+  pingPeriodMs?: number;
 };
 
 /** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
@@ -138,7 +140,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const grpc = await ingest.startGrpc({ host: "127.0.0.1", port: 0, ...options.grpc });
   const http = fastify();
   await http.register(websocket, { options: ingestWebSocketOptions(limits) });
-  await http.register(ingest.webSocketRoutes());
+  await http.register(ingestWebSocketRoutes(ingest, { pingPeriodMs: options.pingPeriodMs }));
   await http.register(ingest.httpRoutes());
   await http.listen({ host: "127.0.0.1", port: 0 });
   return {

@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import {
   Metadata,
   ServerInterceptingCall,
@@ -48,7 +49,7 @@ function translated(code: status | undefined): ErrorCode | undefined {
 }
 
 /** A stream of HTTP/2 as far as it is needed here. */
-type Resettable = { destroy(): void };
+type Resettable = { close(code: number): void };
 
 /** Resets of calls by their metadata, the one object that both an interceptor and a handler see. */
 export type Resets = WeakMap<Metadata, () => void>;
@@ -75,7 +76,7 @@ export function statusInterceptor(refused: (error: BimrideError) => void, resets
       start: (next) =>
         next({
           onReceiveMetadata(metadata, deliver) {
-            resets.set(metadata, () => http2StreamOf(call)?.destroy());
+            resets.set(metadata, () => http2StreamOf(call)?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
             deliver(metadata);
           },
         }),
@@ -86,6 +87,6 @@ export function statusInterceptor(refused: (error: BimrideError) => void, resets
 /** The HTTP/2 stream under a call. grpc-js has no public way to it, hence the guarded look. */
 function http2StreamOf(call: ServerInterceptingCallInterface): Resettable | undefined {
   const stream: unknown = Reflect.get(call, "stream");
-  const known = typeof stream === "object" && stream !== null && "destroy" in stream;
+  const known = typeof stream === "object" && stream !== null && "close" in stream;
   return known ? (stream as Resettable) : undefined;
 }
