@@ -57,7 +57,7 @@ export class RiderMap {
       type: "line",
       source: "plan",
       layout,
-      paint: { "line-color": palette.plan, "line-width": 4, "line-dasharray": [0.2, 2] },
+      paint: { "line-color": palette.plan, "line-width": 4, "line-dasharray": [0.01, 1.9] },
     });
     map.addLayer({
       id: "trail",

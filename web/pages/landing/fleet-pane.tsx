@@ -53,9 +53,9 @@ export function FleetPane({ fleet, streets, styleUrl, onBroken }: Props) {
   }, [map]);
 
   return (
-    <section class="map-pane" aria-label="Map of all cars">
+    <div class="map-pane">
       <div class="map" ref={container} data-ready={map ? "yes" : "no"} />
-    </section>
+    </div>
   );
 }
 

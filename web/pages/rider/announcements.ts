@@ -26,7 +26,8 @@ export function announcement(said: Said, state: TripState): { text: string; said
     parts.push(freshness !== "" ? freshness : state.position ? "The position is up to date again." : "");
   next.freshness = freshness;
   const connection = connectionWord(state);
-  if (connection !== said.connection && said.connection !== "") parts.push(`${state.connection.text}.`);
+  if (connection !== "" && said.connection !== "" && connection !== said.connection)
+    parts.push(`${state.connection.text}.`);
   if (connection !== "") next.connection = connection;
   return { text: parts.filter(Boolean).join(" "), said: next };
 }

@@ -17,7 +17,7 @@ const WIDE = "(min-width: 760px)";
 
 function insets(): Insets {
   if (matchMedia(WIDE).matches) return { top: 110, right: 90, bottom: 70, left: 470 };
-  return { top: 90, right: 50, bottom: 50, left: 50 };
+  return { top: 100, right: 64, bottom: 76, left: 64 };
 }
 
 /** With reduced motion the car steps once a second, without a glide. */
@@ -68,7 +68,7 @@ export function MapPane({ watched, streets, styleUrl, onBroken }: Props) {
   }, [map]);
 
   return (
-    <section class="map-pane" aria-label="Map">
+    <div class="map-pane">
       <div class="map" ref={container} data-ready={map ? "yes" : "no"} />
       {!following && (
         <button
@@ -82,7 +82,7 @@ export function MapPane({ watched, streets, styleUrl, onBroken }: Props) {
           Back to the car
         </button>
       )}
-    </section>
+    </div>
   );
 }
 
