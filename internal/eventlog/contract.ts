@@ -247,6 +247,25 @@ function bounding(start: () => Promise<EventLogHarness>): void {
     expect(await readSome(log, 2, new Map([[0, 1]]))).toHaveLength(2);
   });
 
+  test("a reader that lags behind a trim throws instead of skipping", async () => {
+    await using harness = await start();
+    const clock = new VirtualClock(1_000);
+    await using log = await harness.open({ ...DEFAULTS, clock });
+    for (let i = 0; i < 1_500; i += 100)
+      await Promise.all(Array.from({ length: 100 }, () => log.append(0, bytes("x"))));
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const batch of log.read(new Map(), new AbortController().signal)) {
+        seen.push(...batch.map(({ sequence }) => sequence));
+        clock.advanceTo(2_000);
+        await log.trim(2_000);
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ code: "CURSOR_TOO_OLD" });
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, i) => i + 1));
+    expect(seen.length).toBeLessThan(1_500);
+  });
+
   test("times of entries never go back, whatever the clock does", async () => {
     await using harness = await start();
     let nowMs = 5_000;

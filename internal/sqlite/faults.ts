@@ -1,5 +1,5 @@
 /** What can be wrong with a database, as far as an engine must tell it apart. */
-export type FaultKind = "full" | "locked" | "damaged" | "other";
+export type FaultKind = "full" | "locked" | "damaged" | "conflict" | "other";
 /** A fault as it crosses the thread boundary. The message names no content of the database. */
 export type Fault = { kind: FaultKind; message: string };
 
@@ -8,11 +8,13 @@ const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CONSTRAINT = 19;
 const SQLITE_NOTADB = 26;
 
 const MESSAGES: Record<Exclude<FaultKind, "other">, string> = {
   full: "The database can't grow: the disk or its limit is full.",
   locked: "Another process has locked the database.",
+  conflict: "Another process has written to the database.",
   damaged: "The database file is damaged or not a database.",
 };
 
@@ -27,6 +29,7 @@ function kindOf(error: unknown): FaultKind {
   if (code === SQLITE_FULL) return "full";
   if (code === SQLITE_BUSY || code === SQLITE_LOCKED) return "locked";
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return "damaged";
+  if (code === SQLITE_CONSTRAINT) return "conflict";
   return "other";
 }
 

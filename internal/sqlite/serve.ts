@@ -5,8 +5,8 @@ import { type Fault, faultOf } from "./faults.ts";
 
 /** What an operation gives back; buffers in `transfer` move instead of being copied. */
 export type Answer<T> = { value: T; transfer?: ArrayBuffer[] };
-// biome-ignore lint/suspicious/noExplicitAny: the argument's type is the operation's own; SqliteWorker.call checks it.
-export type Operation = (argument: any) => Answer<unknown>;
+/** The argument's type is the operation's own; SqliteWorker.call checks it on the other side. */
+export type Operation = (argument: never) => Answer<unknown>;
 export type Operations = Record<string, Operation>;
 
 export type Service = {
@@ -63,7 +63,7 @@ function serveGroup(service: Service, port: MessagePort, group: readonly Request
     const read = service.reads[request.operation];
     if (!read) continue;
     try {
-      answer(port, request, read(request.argument));
+      answer(port, request, read(request.argument as never));
     } catch (error) {
       refuse(port, request, error);
     }
@@ -75,7 +75,7 @@ function runWrites(service: Service, port: MessagePort, requests: readonly Reque
   let answers: Answer<unknown>[];
   try {
     answers = transaction(service.db, () =>
-      requests.map((one) => service.writes[one.operation]!(one.argument)),
+      requests.map((one) => service.writes[one.operation]!(one.argument as never)),
     );
   } catch (error) {
     service.rolledBack?.();

@@ -30,6 +30,9 @@ export type SqliteLogOptions = {
   maxBytes?: number;
 };
 
+/** Appends that may wait besides the bound on their bytes: bodies may be empty, promises are not free. */
+const MAX_PENDING_ENTRIES = 100_000;
+
 type Waiting = {
   partition: number;
   body: Uint8Array;
@@ -79,6 +82,7 @@ class SqliteLog implements EventLog {
   readonly #wakeUps = new Set<() => void>();
   #waiting: Waiting[] = [];
   #pendingBytes = 0;
+  #pendingEntries = 0;
   #fault: Error | undefined;
   #closed = false;
 
@@ -109,9 +113,11 @@ class SqliteLog implements EventLog {
     if (!Number.isInteger(partition) || partition < 0 || partition >= this.partitions)
       return Promise.reject(new RangeError(`no partition ${partition}`));
     if (this.#closed) return Promise.reject(new BimrideError("LOG_UNAVAILABLE", "The log is closed."));
-    if (this.#pendingBytes + body.length > this.#maxPendingBytes)
+    const tooMany = this.#pendingEntries >= MAX_PENDING_ENTRIES;
+    if (tooMany || this.#pendingBytes + body.length > this.#maxPendingBytes)
       return Promise.reject(new BimrideError("LOG_UNAVAILABLE", "Too much waits for the log already."));
     this.#pendingBytes += body.length;
+    this.#pendingEntries++;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ partition, body, resolve, reject });
       if (this.#waiting.length === 1) setImmediate(() => void this.#flush());
@@ -139,6 +145,7 @@ class SqliteLog implements EventLog {
       for (const { reject } of batch) reject(error as Error);
     } finally {
       this.#pendingBytes -= size;
+      this.#pendingEntries -= batch.length;
     }
   }
 

@@ -1,17 +1,46 @@
 import { type BinaryReader, type BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-/** Writes a packed column of signed numbers. */
-export function writeSigned(writer: BinaryWriter, field: number, column: ArrayLike<number>): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  for (let i = 0; i < column.length; i++) writer.sint32(column[i]!);
-  writer.join();
-}
+/** Bytes of the longest 32-bit varint. */
+const MAX_VARINT_BYTES = 5;
 
-/** Writes a packed column of unsigned numbers. */
-export function writeUnsigned(writer: BinaryWriter, field: number, column: ArrayLike<number>): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  for (let i = 0; i < column.length; i++) writer.uint32(column[i]!);
-  writer.join();
+/**
+ * Writes packed columns of 32-bit numbers: `add…` for each element, then `end`. Several times faster than the wire
+ * library, which checks each number and its room; here the caller vouches for integers and for the number of rows.
+ */
+export class ColumnWriter {
+  readonly #writer: BinaryWriter;
+  readonly #scratch: Uint8Array;
+  #at = 0;
+
+  /** @param rows elements of the longest column */
+  constructor(writer: BinaryWriter, rows: number) {
+    this.#writer = writer;
+    this.#scratch = new Uint8Array(rows * MAX_VARINT_BYTES);
+  }
+
+  /** Adds a signed number; what does not fit in 32 bits wraps. */
+  addSigned(value: number): void {
+    this.addUnsigned((value << 1) ^ (value >> 31));
+  }
+
+  /** Adds an unsigned number; what does not fit in 32 bits wraps. */
+  addUnsigned(value: number): void {
+    const scratch = this.#scratch;
+    let at = this.#at;
+    let rest = value >>> 0;
+    while (rest > 127) {
+      scratch[at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    scratch[at++] = rest;
+    this.#at = at;
+  }
+
+  /** Ends the column: writes what was added since the last end. */
+  end(field: number): void {
+    this.#writer.tag(field, WireType.LengthDelimited).bytes(this.#scratch.subarray(0, this.#at));
+    this.#at = 0;
+  }
 }
 
 /** Writes a packed column of signed 64-bit numbers. */

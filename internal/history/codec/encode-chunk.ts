@@ -11,43 +11,22 @@ import {
   SCHEMA_VERSION,
   SUPERSEDED,
 } from "./chunk-fields.ts";
-import { hundredths1, writeSigned, writeSigned64, writeUnsigned } from "./columns.ts";
+import { ColumnWriter, hundredths1, writeSigned64 } from "./columns.ts";
 
 /**
- * The chunk as stored: 1e-7 degrees, 1 ms, 1 cm accuracy, 1 cm/s, 0.01 degrees of heading, 0.1 m of altitude. A fix
- * whose corrected time lies more than 24 days from its receipt or from its neighbour in the chunk throws an Error.
+ * The chunk as stored: 1e-7 degrees, 1 ms, 1 cm accuracy, 1 cm/s, 0.01 degrees of heading, 0.1 m of altitude. Throws a
+ * RangeError for a fix whose corrected time lies more than 24 days from its receipt or its neighbour in the chunk.
  */
 export function encodeChunk(chunk: TrackChunk): Uint8Array<ArrayBuffer> {
   const { fixes } = chunk;
   const writer = new BinaryWriter();
   writeHead(writer, chunk);
   if (fixes.length === 0) return writer.finish();
-  writeTimes(writer, chunk);
-  writePlaces(writer, fixes);
-  writeUnsigned(
-    writer,
-    FIELD.accuracyCm1,
-    fixes.map((fix) => hundredths1(fix.accuracyM)),
-  );
-  writeUnsigned(
-    writer,
-    FIELD.speedCmps1,
-    fixes.map((fix) => hundredths1(fix.speedMps)),
-  );
-  writeUnsigned(
-    writer,
-    FIELD.headingCdeg1,
-    fixes.map((fix) => hundredths1(fix.headingDeg)),
-  );
-  if (fixes.some((fix) => !Number.isNaN(fix.altitudeM)))
-    writeSigned(
-      writer,
-      FIELD.altitudeDm,
-      fixes.map((fix) => (Number.isNaN(fix.altitudeM) ? ALTITUDE_UNKNOWN : Math.round(fix.altitudeM * 10))),
-    );
-  const flags = fixes.map(flagsOf);
-  if (flags.some((flag) => flag !== 0)) writeUnsigned(writer, FIELD.flags, flags);
-  writePublished(writer, fixes);
+  const columns = new ColumnWriter(writer, fixes.length);
+  writeTimes(columns, chunk);
+  writePlaces(columns, fixes);
+  writeMotion(columns, fixes);
+  writePublished(columns, fixes);
   writeRare(writer, fixes);
   return writer.finish();
 }
@@ -69,42 +48,72 @@ function writeHead(writer: BinaryWriter, chunk: TrackChunk): void {
   if (clockOffsetMs) writer.tag(FIELD.clockOffsetMs, WireType.Varint).sint64(clockOffsetMs);
 }
 
-function writeTimes(writer: BinaryWriter, { fixes, firstAtMs, firstSeq }: TrackChunk): void {
-  const seq = new Int32Array(fixes.length);
-  const at = new Array<number>(fixes.length);
-  const age = new Array<number>(fixes.length);
+function writeTimes(columns: ColumnWriter, { fixes, firstAtMs, firstSeq }: TrackChunk): void {
   let previousSeq = firstSeq;
+  for (const { seq } of fixes) {
+    columns.addSigned(seq - previousSeq);
+    previousSeq = seq;
+  }
+  columns.end(FIELD.seq);
   let previousAtMs = Math.round(firstAtMs);
-  for (let i = 0; i < fixes.length; i++) {
-    const fix = fixes[i]!;
-    const atMs = Math.round(fix.capturedAtMs) + Math.round(fix.clockOffsetMs);
-    seq[i] = fix.seq - previousSeq;
-    at[i] = atMs - previousAtMs;
-    age[i] = Math.round(fix.receivedAtMs) - atMs;
-    previousSeq = fix.seq;
+  for (const fix of fixes) {
+    const atMs = roundedAtMs(fix);
+    columns.addSigned(inInt32(atMs - previousAtMs));
     previousAtMs = atMs;
   }
-  writeSigned(writer, FIELD.seq, seq);
-  writeSigned(writer, FIELD.atMs, at);
-  writeSigned(writer, FIELD.ageMs, age);
+  columns.end(FIELD.atMs);
+  for (const fix of fixes) columns.addSigned(inInt32(Math.round(fix.receivedAtMs) - roundedAtMs(fix)));
+  columns.end(FIELD.ageMs);
 }
 
-function writePlaces(writer: BinaryWriter, fixes: readonly RecordedFix[]): void {
-  // Int32Array wraps what does not fit.
-  const latitude = new Int32Array(fixes.length);
-  const longitude = new Int32Array(fixes.length);
-  let previousLatitude = 0;
-  let previousLongitude = 0;
-  for (let i = 0; i < fixes.length; i++) {
-    const latitudeE7 = Math.round(fixes[i]!.latDeg * 1e7);
-    const longitudeE7 = Math.round(fixes[i]!.lonDeg * 1e7);
-    latitude[i] = latitudeE7 - previousLatitude;
-    longitude[i] = longitudeE7 - previousLongitude;
-    previousLatitude = latitudeE7;
-    previousLongitude = longitudeE7;
+function roundedAtMs(fix: RecordedFix): number {
+  return Math.round(fix.capturedAtMs) + Math.round(fix.clockOffsetMs);
+}
+
+function inInt32(differenceMs: number): number {
+  if ((differenceMs | 0) !== differenceMs) throw new RangeError("times of a chunk lie too far apart");
+  return differenceMs;
+}
+
+function writePlaces(columns: ColumnWriter, fixes: readonly RecordedFix[]): void {
+  let previousE7 = 0;
+  for (const { latDeg } of fixes) {
+    const latitudeE7 = Math.round(latDeg * 1e7);
+    columns.addSigned(latitudeE7 - previousE7);
+    previousE7 = latitudeE7;
   }
-  writeSigned(writer, FIELD.latitudeE7, latitude);
-  writeSigned(writer, FIELD.longitudeE7, longitude);
+  columns.end(FIELD.latitudeE7);
+  previousE7 = 0;
+  for (const { lonDeg } of fixes) {
+    const longitudeE7 = Math.round(lonDeg * 1e7);
+    columns.addSigned(longitudeE7 - previousE7);
+    previousE7 = longitudeE7;
+  }
+  columns.end(FIELD.longitudeE7);
+}
+
+function writeMotion(columns: ColumnWriter, fixes: readonly RecordedFix[]): void {
+  let anyAltitude = false;
+  let allFlags = 0;
+  for (const { accuracyM } of fixes) columns.addUnsigned(hundredths1(accuracyM));
+  columns.end(FIELD.accuracyCm1);
+  for (const { speedMps } of fixes) columns.addUnsigned(hundredths1(speedMps));
+  columns.end(FIELD.speedCmps1);
+  for (const fix of fixes) {
+    columns.addUnsigned(hundredths1(fix.headingDeg));
+    if (!Number.isNaN(fix.altitudeM)) anyAltitude = true;
+    allFlags |= flagsOf(fix);
+  }
+  columns.end(FIELD.headingCdeg1);
+  if (anyAltitude) {
+    for (const { altitudeM } of fixes)
+      columns.addSigned(Number.isNaN(altitudeM) ? ALTITUDE_UNKNOWN : Math.round(altitudeM * 10));
+    columns.end(FIELD.altitudeDm);
+  }
+  if (allFlags !== 0) {
+    for (const fix of fixes) columns.addUnsigned(flagsOf(fix));
+    columns.end(FIELD.flags);
+  }
 }
 
 function isPublished(fix: RecordedFix): boolean {
@@ -122,17 +131,20 @@ function flagsOf(fix: RecordedFix): number {
   );
 }
 
-function writePublished(writer: BinaryWriter, fixes: readonly RecordedFix[]): void {
-  const latitude = new Int32Array(fixes.length);
-  const longitude = new Int32Array(fixes.length);
-  for (let i = 0; i < fixes.length; i++) {
-    const fix = fixes[i]!;
-    if (!isPublished(fix)) continue;
-    latitude[i] = Math.round(fix.publishedLatDeg * 1e7) - Math.round(fix.latDeg * 1e7);
-    longitude[i] = Math.round(fix.publishedLonDeg * 1e7) - Math.round(fix.lonDeg * 1e7);
+function writePublished(columns: ColumnWriter, fixes: readonly RecordedFix[]): void {
+  if (fixes.some((fix) => publishedE7(fix, fix.publishedLatDeg, fix.latDeg) !== 0)) {
+    for (const fix of fixes) columns.addSigned(publishedE7(fix, fix.publishedLatDeg, fix.latDeg));
+    columns.end(FIELD.publishedLatitudeE7);
   }
-  if (latitude.some((value) => value !== 0)) writeSigned(writer, FIELD.publishedLatitudeE7, latitude);
-  if (longitude.some((value) => value !== 0)) writeSigned(writer, FIELD.publishedLongitudeE7, longitude);
+  if (fixes.some((fix) => publishedE7(fix, fix.publishedLonDeg, fix.lonDeg) !== 0)) {
+    for (const fix of fixes) columns.addSigned(publishedE7(fix, fix.publishedLonDeg, fix.lonDeg));
+    columns.end(FIELD.publishedLongitudeE7);
+  }
+}
+
+/** The published coordinate as difference to the raw one; 0 where nothing was published. */
+function publishedE7(fix: RecordedFix, publishedDeg: number, rawDeg: number): number {
+  return isPublished(fix) ? Math.round(publishedDeg * 1e7) - Math.round(rawDeg * 1e7) : 0;
 }
 
 function writeRare(writer: BinaryWriter, fixes: readonly RecordedFix[]): void {

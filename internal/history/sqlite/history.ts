@@ -14,10 +14,13 @@ import type {
   TripFinal,
 } from "../history.ts";
 import type { HistoryWorkerOperations } from "./history.worker.ts";
+import type { ChunkKey } from "./operations.ts";
 import { pack, unpack } from "./packed.ts";
 
 /** Rows of each kind that one transaction of `trim` removes. */
 const MAX_ROWS_PER_TRIM = 500;
+/** Chunks that are encoded in one turn of the event loop and written in one transaction: one or two milliseconds. */
+const CHUNKS_PER_WRITE = 200;
 
 export type SqliteHistoryOptions = {
   /** The database file; made when missing. Its folder must exist and be this process's alone. */
@@ -53,23 +56,29 @@ function toError({ message }: Fault): BimrideError {
 /** A resolved write is committed with synchronous=FULL; writes that arrive during a commit share the next one. */
 class SqliteHistory implements History {
   readonly #worker: SqliteWorker<HistoryWorkerOperations>;
+  #writing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(worker: SqliteWorker<HistoryWorkerOperations>) {
     this.#worker = worker;
   }
 
-  async putChunks(chunks: readonly TrackChunk[]): Promise<void> {
-    if (chunks.length === 0) return;
-    const keys = chunks.map(({ party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs }) => ({
-      party: partyKey(party),
-      firstAtMs: Math.round(firstAtMs),
-      sessionId,
-      firstSeq,
-      minAtMs: Math.round(minAtMs),
-      maxAtMs: Math.round(maxAtMs),
-    }));
-    const fixes = pack(chunks.map(encodeChunk));
-    await this.#worker.call("putChunks", { keys, fixes }, [fixes.bytes.buffer]);
+  /** The chunks must not change until the write has resolved, except that fixes may be added to them. */
+  putChunks(chunks: readonly TrackChunk[]): Promise<void> {
+    if (this.#closed) return Promise.reject(new BimrideError("STORE_UNAVAILABLE", "The history is closed."));
+    // One call after another, so that an older state of a chunk never replaces a newer one.
+    const writing = this.#writing.then(() => this.#putInTurns(chunks));
+    // Whoever called hears of the failure; the next call only waits for the end of this one.
+    this.#writing = writing.catch(() => {});
+    return writing;
+  }
+
+  async #putInTurns(chunks: readonly TrackChunk[]): Promise<void> {
+    for (let at = 0; at < chunks.length; at += CHUNKS_PER_WRITE) {
+      const part = chunks.slice(at, at + CHUNKS_PER_WRITE);
+      const fixes = pack(part.map(encodeChunk));
+      await this.#worker.call("putChunks", { keys: part.map(toKey), fixes }, [fixes.bytes.buffer]);
+    }
   }
 
   async track(query: TrackQuery): Promise<RecordedFix[]> {
@@ -110,7 +119,20 @@ class SqliteHistory implements History {
       ({ done } = await this.#worker.call("trim", { beforeMs, maxRows: MAX_ROWS_PER_TRIM }));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#worker[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    await this.#worker[Symbol.asyncDispose]();
   }
+}
+
+function toKey({ party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs }: TrackChunk): ChunkKey {
+  return {
+    party: partyKey(party),
+    firstAtMs: Math.round(firstAtMs),
+    sessionId,
+    firstSeq,
+    minAtMs: Math.round(minAtMs),
+    maxAtMs: Math.round(maxAtMs),
+  };
 }
