@@ -88,7 +88,7 @@ export class IngestEvents {
 
   sessionOpened(transport: Transport, party: string, sessionId: string, sessionEpoch: number): void {
     this.#sessions.inc({ transport });
-    this.#logger.info({ transport, party, sessionId, sessionEpoch }, "ingest session opened");
+    this.#logger.debug({ transport, party, sessionId, sessionEpoch }, "ingest session opened");
   }
 
   sessionSuperseded(party: string, sessionId: string, byEpoch: number): void {
