@@ -80,12 +80,12 @@ export type WebSettings = {
   allowedOrigins: readonly string[];
   /** Origins that the map takes its style and tiles from, for the content security policy. */
   mapOrigins: readonly string[];
-  /** Requests per minute and client address, streams counted once; more: RATE_LIMITED. 0: no limit. */
+  /** Requests per minute and client address, a stream counted once, probes and fixes not; more: RATE_LIMITED. 0: no limit. */
   maxRequestsPerMinute: number;
 };
 
 export const DEFAULT_WEB_SETTINGS: WebSettings = {
   allowedOrigins: [],
   mapOrigins: [],
-  maxRequestsPerMinute: 12_000,
+  maxRequestsPerMinute: 60_000,
 };

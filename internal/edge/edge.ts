@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { edgeContext } from "./context.ts";
 import type { EdgeDeps } from "./deps.ts";
-import { buildServer } from "./server.ts";
+import { buildServer, type Route } from "./server.ts";
 
 /** Streams that did not end by themselves this long after the drain began are cut off. */
 const DRAIN_GRACE_MS = 2_000;
@@ -10,6 +10,8 @@ const DRAIN_GRACE_MS = 2_000;
 /** The ways out, as one HTTP server. Dispose it to drain: streams end with DRAINING, then the server closes. */
 export interface Edge extends AsyncDisposable {
   readonly server: FastifyInstance;
+  /** Every route, for whoever holds documents against them. */
+  readonly routes: readonly Route[];
   /** Starts to listen; port 0 takes a free one. Rejects with the system's error (EADDRINUSE …) when it can't. */
   listen(host: string, port: number): Promise<{ host: string; port: number }>;
 }
@@ -17,7 +19,7 @@ export interface Edge extends AsyncDisposable {
 /** Builds the edge. Nothing listens yet. */
 export async function createEdge(deps: EdgeDeps): Promise<Edge> {
   const edge = edgeContext(deps);
-  const server = await buildServer(edge);
+  const { server, routes } = await buildServer(edge);
   let closing: Promise<void> | undefined;
 
   const close = async () => {
@@ -36,6 +38,7 @@ export async function createEdge(deps: EdgeDeps): Promise<Edge> {
   };
   return {
     server,
+    routes,
     async listen(host, port) {
       await server.listen({ host, port });
       const { port: taken } = server.server.address() as AddressInfo;

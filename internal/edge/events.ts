@@ -30,6 +30,7 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     labelNames: ["kind"],
     registers,
   });
+  for (const kind of ["trips", "viewport"]) watches.set({ kind }, 0);
   const messages = new Counter({
     name: "bimride_edge_messages_total",
     help: "Messages given to viewers' connections.",
@@ -50,6 +51,11 @@ export function edgeEvents({ logger, registry }: Telemetry) {
   const conflated = new Counter({
     name: "bimride_edge_conflated_total",
     help: "Backlogs of slow viewers that were replaced by a snapshot.",
+    registers,
+  });
+  const refreshes = new Counter({
+    name: "bimride_edge_refreshes_total",
+    help: "Watches extended by a fresh token.",
     registers,
   });
   const failures = new Counter({
@@ -83,6 +89,7 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     messageSent: (message: MessageKind) => messages.inc({ message }),
     bytesSent: (count: number) => bytes.inc(count),
     resumed: (outcome: "changes" | "unchanged" | "snapshot") => resumes.inc({ outcome }),
+    watchRefreshed: () => refreshes.inc(),
     backlogReplaced: () => conflated.inc(),
     /** Stamps of a position on its way to one viewer. */
     positionSent: (position: LivePosition, nowMs: number) => {

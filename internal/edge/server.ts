@@ -28,8 +28,18 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Bytes that may wait in this process for one slow client before its stream is held back. */
 const WRITE_BUFFER_BYTES = 16 << 10;
 
+/** Addresses whose requests are counted at a time; the longest unseen is forgotten. */
+const MAX_COUNTED_ADDRESSES = 10_000;
+/** Probes must always be answered, and fixes have limits of their own, per session. */
+const UNCOUNTED: readonly string[] = ["/healthz", "/readyz", "/metrics", "/v1/fixes"];
+
+/** A route of the server, by its pattern. */
+export type Route = { method: string; url: string };
+
 /** The server with all its routes, not listening yet. */
-export async function buildServer(edge: EdgeContext): Promise<FastifyInstance> {
+export async function buildServer(
+  edge: EdgeContext,
+): Promise<{ server: FastifyInstance; routes: readonly Route[] }> {
   const server = fastify({
     logger: false,
     bodyLimit: edge.limits.maxMessageBytes,
@@ -44,6 +54,10 @@ export async function buildServer(edge: EdgeContext): Promise<FastifyInstance> {
   server.setNotFoundHandler((request, reply) =>
     sendFailure(edge, new BimrideError("NOT_FOUND"), request, reply),
   );
+  const routes: Route[] = [];
+  server.addHook("onRoute", ({ method, url }) => {
+    for (const each of [method].flat()) routes.push({ method: each, url });
+  });
   observeRequests(edge, server);
   await guard(edge, server);
   await server.register(websocket, {
@@ -63,7 +77,7 @@ export async function buildServer(edge: EdgeContext): Promise<FastifyInstance> {
   if (edge.webRoot !== undefined && existsSync(edge.webRoot)) {
     await server.register(staticFiles, { root: edge.webRoot, cacheControl: true, maxAge: 0 });
   }
-  return server;
+  return { server, routes };
 }
 
 /** Headers for pages, other origins (none unless named), and requests per address. */
@@ -86,11 +100,15 @@ async function guard({ web }: EdgeContext, server: FastifyInstance): Promise<voi
   });
   if (web.maxRequestsPerMinute > 0) {
     await server.register(rateLimit, {
+      global: false,
       max: web.maxRequestsPerMinute,
       timeWindow: 60_000,
-      cache: 10_000,
+      cache: MAX_COUNTED_ADDRESSES,
+      allowList: (request) => UNCOUNTED.includes(request.routeOptions.url ?? ""),
       errorResponseBuilder: () => new BimrideError("RATE_LIMITED"),
     });
+    // Before the tokens are looked at, so that guessing is limited too.
+    server.addHook("onRequest", server.rateLimit());
   }
 }
 

@@ -72,6 +72,7 @@ export class WatchRegistry {
     const entry = this.#entries.get(id);
     if (!entry || userOf(entry.principal) !== userOf(principal)) throw new BimrideError("NOT_FOUND");
     entry.expiresAtMs = Math.max(entry.expiresAtMs, principal.expiresAtMs);
+    this.#events.watchRefreshed();
     entry.onChange();
     return { expiresAtMs: entry.expiresAtMs };
   }

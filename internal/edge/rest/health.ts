@@ -2,7 +2,6 @@ import type { FastifyPluginAsync } from "fastify";
 import type { EdgeContext } from "../context.ts";
 import { openApiDocument } from "../openapi.ts";
 
-const UNLIMITED = { config: { rateLimit: false } };
 /** A check that takes longer counts as failed. */
 const CHECK_TIMEOUT_MS = 2_000;
 
@@ -10,12 +9,12 @@ const CHECK_TIMEOUT_MS = 2_000;
 export function healthRoutes(edge: EdgeContext): FastifyPluginAsync {
   const document = JSON.stringify(openApiDocument);
   return async (server) => {
-    server.get("/healthz", UNLIMITED, async () => ({ ok: true }));
-    server.get("/readyz", UNLIMITED, async (_request, reply) => {
+    server.get("/healthz", async () => ({ ok: true }));
+    server.get("/readyz", async (_request, reply) => {
       const failing = await failingChecks(edge);
       return reply.code(failing.length === 0 ? 200 : 503).send({ ready: failing.length === 0, failing });
     });
-    server.get("/metrics", UNLIMITED, async (_request, reply) => {
+    server.get("/metrics", async (_request, reply) => {
       const { registry } = edge.telemetry;
       return reply.type(registry.contentType).send(await registry.metrics());
     });

@@ -10,7 +10,7 @@ import { exportTrack } from "../record/export-track.ts";
 import { getTrack } from "../record/get-track.ts";
 import { listTripEvents } from "../record/list-events.ts";
 import { csvFile, geojsonFile, gpxFile } from "../record/track-files.ts";
-import { callerOf } from "./caller.ts";
+import { authenticated } from "./caller.ts";
 import { choiceParameter, numberParameter, sendMessage, textParameter } from "./json.ts";
 
 type ById = { Params: { id: string } };
@@ -20,8 +20,9 @@ const VIEWS = { recorded: TrackView.RECORDED, final: TrackView.FINAL } as const;
 /** HistoryService as REST: pages as JSON, whole tracks as files. */
 export function trackRoutes(edge: EdgeContext): FastifyPluginAsync {
   return async (server) => {
+    const callerOf = authenticated(edge, server);
     server.get<ById>("/v1/trips/:id/track", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const { query } = request;
       const tripId = request.params.id;
       const view = VIEWS[choiceParameter(query, "view", ["recorded", "final"])];
@@ -42,7 +43,7 @@ export function trackRoutes(edge: EdgeContext): FastifyPluginAsync {
     });
 
     server.get<ById>("/v1/trips/:id/events", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const pageSize = numberParameter(request.query, "pageSize");
       const pageToken = textParameter(request.query, "pageToken") ?? "";
       const events = await listTripEvents(edge, caller, { tripId: request.params.id, pageSize, pageToken });

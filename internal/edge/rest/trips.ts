@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { FastifyPluginAsync } from "fastify";
 import * as pb from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { EdgeContext } from "../context.ts";
-import { callerOf } from "./caller.ts";
+import { authenticated } from "./caller.ts";
 import { flagParameter, messageOf, numberParameter, sendMessage, textParameter } from "./json.ts";
 
 type ById = { Params: { id: string } };
@@ -11,14 +11,15 @@ type ById = { Params: { id: string } };
 export function tripRoutes(edge: EdgeContext): FastifyPluginAsync {
   const trips = edge.tripsFace;
   return async (server) => {
+    const callerOf = authenticated(edge, server);
     server.post("/v1/trips", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const trip = await trips.create(caller, messageOf(pb.CreateTripRequestSchema, request.body));
       return sendMessage(reply, pb.CreateTripResponseSchema, create(pb.CreateTripResponseSchema, { trip }));
     });
 
     server.get("/v1/trips", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const { query } = request;
       const asked = create(pb.ListTripsRequestSchema, {
         riderId: textParameter(query, "riderId") ?? "",
@@ -31,19 +32,19 @@ export function tripRoutes(edge: EdgeContext): FastifyPluginAsync {
     });
 
     server.get<ById>("/v1/trips/:id", async (request, reply) => {
-      const trip = await trips.get(await callerOf(edge, request), request.params.id);
+      const trip = await trips.get(callerOf(request), request.params.id);
       return sendMessage(reply, pb.GetTripResponseSchema, create(pb.GetTripResponseSchema, { trip }));
     });
 
     server.patch<ById>("/v1/trips/:id", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const path = { tripId: request.params.id };
       const trip = await trips.update(caller, messageOf(pb.UpdateTripRequestSchema, request.body, path));
       return sendMessage(reply, pb.UpdateTripResponseSchema, create(pb.UpdateTripResponseSchema, { trip }));
     });
 
     server.post<ById>("/v1/trips/:id([^/:]+)::status", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const path = { tripId: request.params.id };
       const trip = await trips.setStatus(
         caller,
@@ -57,7 +58,7 @@ export function tripRoutes(edge: EdgeContext): FastifyPluginAsync {
     });
 
     server.post<ById>("/v1/trips/:id([^/:]+)::cancel", async (request, reply) => {
-      const caller = await callerOf(edge, request);
+      const caller = callerOf(request);
       const path = { tripId: request.params.id };
       const { tripId, reason } = messageOf(pb.CancelTripRequestSchema, request.body, path);
       const trip = await trips.cancel(caller, tripId, reason);

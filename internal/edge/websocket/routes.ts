@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from "fastify";
 import { bearerToken } from "../../auth/jwt.ts";
+import { BimrideError } from "../../core/errors.ts";
 import type { EdgeContext } from "../context.ts";
 import { LiveConnection } from "./live-connection.ts";
 import { subprotocolToken } from "./subprotocol.ts";
@@ -15,12 +16,20 @@ export function liveWebSocketRoutes(edge: EdgeContext): FastifyPluginAsync {
       for (const connection of connections) connection.checkAlive();
     });
     server.addHook("onClose", async () => stopPings());
-    server.get("/v1/live", { websocket: true }, (socket, { headers }) => {
-      const connection = new LiveConnection(edge, socket);
-      connections.add(connection);
-      socket.on("close", () => connections.delete(connection));
-      const token = bearerToken(headers.authorization) ?? subprotocolToken(headers["sec-websocket-protocol"]);
-      return connection.run(token);
+    server.route({
+      method: "GET",
+      url: "/v1/live",
+      handler: async () => {
+        throw new BimrideError("MESSAGE_INVALID", "This is a WebSocket: ask for the upgrade.");
+      },
+      wsHandler: (socket, { headers }) => {
+        const connection = new LiveConnection(edge, socket);
+        connections.add(connection);
+        socket.on("close", () => connections.delete(connection));
+        const token =
+          bearerToken(headers.authorization) ?? subprotocolToken(headers["sec-websocket-protocol"]);
+        return connection.run(token);
+      },
     });
   };
 }
