@@ -25,6 +25,13 @@ function runBlocks(blocks: readonly RunnableBlock[], service: ServiceProcess): P
   });
 }
 
+/** The simulated fleet needs a moment for its first trip. */
+async function untilTripsRun({ httpUrl }: ServiceProcess): Promise<void> {
+  await expect
+    .poll(async () => (await fetch(`${httpUrl}/demo/trips`)).text(), { timeout: 30_000, interval: 200 })
+    .toContain('"tripId"');
+}
+
 /** Every block ran to its end, and its output has what the document says it shows. */
 function expectShown(path: string, blocks: readonly RunnableBlock[], outputs: readonly string[]): void {
   for (const [index, { shows, line }] of blocks.entries()) {
@@ -49,6 +56,7 @@ describe("the documents' commands run as they stand", () => {
 
   test("README.md", async () => {
     await using service = await startService([], { BIMRIDE_DEMO_CARS: "10" });
+    await untilTripsRun(service);
     const blocks = runnableBlocks(read("README.md"));
     expect(blocks.length).toBeGreaterThan(0);
     expectShown("README.md", blocks, await runBlocks(blocks, service));
