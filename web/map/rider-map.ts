@@ -1,7 +1,7 @@
 import type { FeatureCollection } from "geojson";
 import { type GeoJSONSource, LngLatBounds, Marker as MapMarker } from "maplibre-gl";
 import type { TrailPoint } from "../../gen/bimride/tracking/v1/live_pb.ts";
-import type { Trip } from "../../gen/bimride/tracking/v1/trip_pb.ts";
+import type { Trip, Waypoint } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { Pose } from "../motion/pose.ts";
 import { carElement } from "./car-icon.ts";
 import type { BaseMap } from "./create-map.ts";
@@ -18,6 +18,16 @@ function line(coordinates: [number, number][]): FeatureCollection {
 /** Room around what is to be seen, pixels; the panel covers a part of the map. */
 export type Insets = { top: number; right: number; bottom: number; left: number };
 
+export type RiderMapOptions = {
+  insets(): Insets;
+  /** True for people who want less motion. */
+  calm(): boolean;
+  /** What to call the place of a stop. */
+  placeOf(stop: Waypoint): string | undefined;
+  /** The person looks elsewhere: the map no longer keeps to the car. */
+  onFollowing(on: boolean): void;
+};
+
 /** The rider's map: planned path, trail, stops and the car. */
 export class RiderMap {
   readonly #base: BaseMap;
@@ -25,6 +35,7 @@ export class RiderMap {
   readonly #carMarker: MapMarker;
   readonly #insets: () => Insets;
   readonly #calm: () => boolean;
+  readonly #placeOf: (stop: Waypoint) => string | undefined;
   #stops: MapMarker[] = [];
   #stopsKey = "";
   #trip: Trip | undefined;
@@ -32,17 +43,18 @@ export class RiderMap {
   /** False while the person looks elsewhere. */
   #following = true;
 
-  constructor(base: BaseMap, insets: () => Insets, calm: () => boolean, onFollowing: (on: boolean) => void) {
+  constructor(base: BaseMap, options: RiderMapOptions) {
     this.#base = base;
-    this.#insets = insets;
-    this.#calm = calm;
+    this.#insets = options.insets;
+    this.#calm = options.calm;
+    this.#placeOf = options.placeOf;
     this.#carMarker = new MapMarker({ element: this.#car.element });
     base.onStyle(() => this.#putLayers());
     base.map.on("movestart", (event) => {
       // Moves by hand carry the event of the hand; our own do not.
       if (!event.originalEvent || !this.#following) return;
       this.#following = false;
-      onFollowing(false);
+      options.onFollowing(false);
     });
   }
 
@@ -84,7 +96,7 @@ export class RiderMap {
     for (const stop of this.#stops) stop.remove();
     this.#stops = trip.waypoints.flatMap((stop, index) => {
       if (!stop.position) return [];
-      const element = waypointElement(stop, index < trip.waypointIndex);
+      const element = waypointElement(stop, index < trip.waypointIndex, this.#placeOf(stop));
       const marker = new MapMarker({ element, anchor: "bottom" });
       return [
         marker.setLngLat([stop.position.longitudeDeg, stop.position.latitudeDeg]).addTo(this.#base.map),

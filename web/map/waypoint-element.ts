@@ -1,8 +1,8 @@
 import { type Waypoint, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
-import { waypointKind, waypointName } from "../pages/words.ts";
+import { waypointKind } from "../pages/words.ts";
 
 /** A stop on the map: a pin with its kind and name in text. */
-export function waypointElement(stop: Waypoint, passed: boolean): HTMLElement {
+export function waypointElement(stop: Waypoint, passed: boolean, place: string | undefined): HTMLElement {
   const element = document.createElement("div");
   element.className = `stop-marker ${stop.kind === WaypointKind.DROPOFF ? "is-dropoff" : "is-pickup"}`;
   if (passed) element.classList.add("is-passed");
@@ -11,9 +11,9 @@ export function waypointElement(stop: Waypoint, passed: boolean): HTMLElement {
   const kind = document.createElement("strong");
   kind.textContent = waypointKind(stop);
   label.append(kind);
-  if (stop.label !== "") {
+  if (place !== undefined) {
     const name = document.createElement("span");
-    name.textContent = waypointName(stop);
+    name.textContent = place;
     label.append(name);
   }
   const pin = document.createElement("div");

@@ -62,11 +62,6 @@ export function phaseShort(trip: Trip): string {
   }
 }
 
-export function waypointName(waypoint: Waypoint): string {
-  if (waypoint.label !== "") return waypoint.label;
-  return waypointKind(waypoint);
-}
-
 /** What happens at a waypoint, in a word. */
 export function waypointKind(waypoint: Waypoint): string {
   if (waypoint.kind === WaypointKind.PICKUP) return "Pickup";

@@ -52,7 +52,7 @@ function Overview({ settings, away, token }: OverviewProps) {
           <>
             <p class="lead">Every car as it is now. Choose a trip to see it through its rider's eyes.</p>
             <FleetCounts fleet={fleet} />
-            <TripList fleet={fleet} token={token} />
+            <TripList fleet={fleet} token={token} streets={streets} />
           </>
         )}
         {map === "off" && (

@@ -27,6 +27,7 @@ export function useTripDetails(tripIds: string[], token: TokenSource | undefined
     const tokens = createTokenKeeper(token, deviceClock);
     const known = new Map<string, Known>();
     let busy = false;
+    let isNew = false;
     async function look(): Promise<void> {
       for (const tripId of known.keys()) if (!wanted.current.includes(tripId)) known.delete(tripId);
       for (const tripId of wanted.current) {
@@ -36,6 +37,7 @@ export function useTripDetails(tripIds: string[], token: TokenSource | undefined
         const headers = { authorization: `Bearer ${await tokens.get()}` };
         const { live } = await client.getLiveTrip({ tripId }, { headers });
         if (live?.trip) known.set(tripId, { trip: live.trip, atMs: performance.now() });
+        isNew = true;
       }
     }
     const timer = setInterval(() => {
@@ -48,6 +50,8 @@ export function useTripDetails(tripIds: string[], token: TokenSource | undefined
         })
         .finally(() => {
           busy = false;
+          if (!isNew) return;
+          isNew = false;
           const trips = [...known].flatMap(([id, { trip }]) => (trip ? [[id, trip] as const] : []));
           setShown(new Map(trips));
         });

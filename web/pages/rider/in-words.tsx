@@ -2,7 +2,8 @@ import type { Trip } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { TripState } from "../../client/watcher.ts";
 import { nearestStreet, type Streets } from "../../map/city-streets.ts";
 import { courseDeg, distanceM } from "../../motion/flat-earth.ts";
-import { clockTime, directionWords, distanceWords, isOver, waypointKind, waypointName } from "../words.ts";
+import { placeName } from "../place-name.ts";
+import { clockTime, directionWords, distanceWords, isOver, waypointKind } from "../words.ts";
 
 type Props = { state: TripState; streets: Streets | undefined; open: boolean };
 
@@ -37,7 +38,9 @@ function toNextStop(trip: Trip, car: { latDeg: number; lonDeg: number }): string
   if (!stop?.position) return "";
   const place = { latDeg: stop.position.latitudeDeg, lonDeg: stop.position.longitudeDeg };
   const metres = distanceM(car, place);
-  const name = stop.label === "" ? `the ${waypointKind(stop).toLowerCase()}` : waypointName(stop);
+  const kind = waypointKind(stop).toLowerCase();
+  const named = placeName(stop, undefined);
+  const name = named ?? `the ${kind}`;
   if (metres < 30) return `at ${name}`;
   return `${distanceWords(metres)} ${directionWords(courseDeg(place, car))} of ${name}`;
 }

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Freshness } from "../../../gen/bimride/tracking/v1/live_pb.ts";
 import type { Streets } from "../../map/city-streets.ts";
 import type { Insets, RiderMap } from "../../map/rider-map.ts";
+import { placeName } from "../place-name.ts";
 import { type FeedState, feedMarker } from "./feed-marker.ts";
 import type { WatchedTrip } from "./use-trip.ts";
 
@@ -107,7 +108,12 @@ async function makeMap(
     zoom: 14,
     label: "Map of your ride",
   });
-  return new RiderMap(base, insets, isCalm, onFollowing);
+  return new RiderMap(base, {
+    insets,
+    calm: isCalm,
+    placeOf: (stop) => placeName(stop, streets),
+    onFollowing,
+  });
 }
 
 /** Calls back with every frame, or once a second with reduced motion; returns how to stop. */

@@ -1,5 +1,7 @@
 import { type Trip, TripStatus } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
-import { isOver, waypointKind, waypointName } from "../words.ts";
+import type { Streets } from "../../map/city-streets.ts";
+import { placeName } from "../place-name.ts";
+import { isOver, waypointKind } from "../words.ts";
 
 const ARRIVED: readonly TripStatus[] = [
   TripStatus.ARRIVED_AT_PICKUP,
@@ -8,7 +10,7 @@ const ARRIVED: readonly TripStatus[] = [
 ];
 
 /** The stops in order: what is behind, what is next, what comes after. */
-export function Route({ trip }: { trip: Trip }) {
+export function Route({ trip, streets }: { trip: Trip; streets: Streets | undefined }) {
   const over = isOver(trip);
   const here = ARRIVED.includes(trip.status);
   return (
@@ -27,7 +29,7 @@ export function Route({ trip }: { trip: Trip }) {
               {waypointKind(stop)}
               {word !== "" && <em>{word}</em>}
             </span>
-            <span class="route-name">{stop.label !== "" ? waypointName(stop) : "Marked on the map"}</span>
+            <span class="route-name">{placeName(stop, streets) ?? "Marked on the map"}</span>
           </li>
         );
       })}

@@ -42,7 +42,7 @@ export function TripView({ tripId, settings, token }: Props) {
         {state && trip && !isOver(trip) && !ended && <FreshnessLine state={state} />}
         {ended && <p class="lead">{`${ended.title}. ${ended.text}`}</p>}
         {trip?.cancelReason && <p class="lead">{trip.cancelReason}</p>}
-        {trip && <Route trip={trip} />}
+        {trip && <Route trip={trip} streets={streets} />}
         {state && trip && <InWords state={state} streets={streets} open={map === "off"} />}
         {map === "off" && (
           <p class="hint">This browser can't draw the map, so here is everything in words.</p>
