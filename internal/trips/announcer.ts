@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { asBimrideError } from "../core/errors.ts";
 import { partyKey } from "../core/fix.ts";
 import { partitionOf } from "../core/ids.ts";
 import type { Clock } from "../core/time.ts";
@@ -57,7 +58,8 @@ export class TripAnnouncer implements Disposable {
     });
     const partitions = new Set([homePartition(trip, log.partitions)]);
     if (before) partitions.add(homePartition(before, log.partitions));
-    for (const { driverId } of trip.assignments) partitions.add(partitionOf({ kind: "driver", id: driverId }, log.partitions));
+    for (const { driverId } of trip.assignments)
+      partitions.add(partitionOf({ kind: "driver", id: driverId }, log.partitions));
     await Promise.all([...partitions].map((partition) => log.append(partition, body)));
     await trips.published(trip.tripId, trip.version);
   }
@@ -68,13 +70,21 @@ export class TripAnnouncer implements Disposable {
     this.#sweeping = true;
     try {
       const old = this.#deps.clock.now() - SWEEP_PERIOD_MS;
+      let failed = false;
       for (const { trip, previous } of await this.#deps.trips.pending(MAX_PER_SWEEP)) {
-        if (trip.updatedAtMs <= old) await this.#publish(trip, previous);
+        if (trip.updatedAtMs > old) continue;
+        // One change that can't be published must not hold up those behind it; a log that is away fails them all.
+        const error = await this.#publish(trip, previous).then(nothing, asBimrideError);
+        if (error && !failed) this.#deps.logger.warn({ err: error }, "trip changes still wait for the log");
+        failed ||= error !== undefined;
+        if (error?.rpcCode === "unavailable") break;
       }
     } catch (error) {
-      this.#deps.logger.warn({ err: error }, "trip changes still wait for the log");
+      this.#deps.logger.warn({ err: error }, "trip changes that wait for the log can't be read");
     } finally {
       this.#sweeping = false;
     }
   }
 }
+
+function nothing(): undefined {}

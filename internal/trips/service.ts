@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
+import type { Principal } from "../auth/principal.ts";
 import { BimrideError } from "../core/errors.ts";
 import { newTripId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { Trip, TripStatus } from "../core/trip.ts";
-import type { Principal } from "../auth/principal.ts";
 import type { Detection } from "../pipeline/output.ts";
 import { mayChange, mayRead, mayRun, scopeOf } from "./access.ts";
+import type { TripAnnouncer } from "./announcer.ts";
 import type { TripEdit, TripUpdate } from "./edit.ts";
 import { newTrip, type TripOrder } from "./new-trip.ts";
-import type { TripAnnouncer } from "./announcer.ts";
 import { applyEdit } from "./state-machine.ts";
 import type { TripFilter, Trips } from "./trips.ts";
 import { checkOrder, checkReason, checkUpdate } from "./validate.ts";
@@ -31,6 +31,10 @@ export type NewTripRequest = TripOrder & { idempotencyKey: string };
 const MAX_TRIES = 8;
 const MAX_KEY_LENGTH = 128;
 
+/** Who wants a change: somebody with a token, and who may; or our own pipeline. */
+type Changer = { principal: Principal; may: (principal: Principal, trip: Trip) => boolean } | typeof PIPELINE;
+const PIPELINE = "pipeline";
+
 /**
  * The use-cases of trips: who may do what, compare-and-set on the store, then the change goes to the log. All reject with
  * errors of the vocabulary; a trip that the caller may not see is NOT_FOUND, as one that does not exist.
@@ -47,7 +51,9 @@ export class TripService {
     if (!mayRun(principal)) throw new BimrideError("ROLE_FORBIDDEN");
     const { idempotencyKey, ...order } = request;
     if (idempotencyKey.length < 1 || idempotencyKey.length > MAX_KEY_LENGTH)
-      throw new BimrideError("FIELD_INVALID", `1 to ${MAX_KEY_LENGTH} characters.`, { field: "idempotency_key" });
+      throw new BimrideError("FIELD_INVALID", `1 to ${MAX_KEY_LENGTH} characters.`, {
+        field: "idempotency_key",
+      });
     checkOrder(order, this.#deps.limits);
     const { trips, clock, region, randomBytes, announcer } = this.#deps;
     const nowMs = Math.round(clock.now());
@@ -69,23 +75,35 @@ export class TripService {
   }
 
   /** Changes driver, riders, waypoints or path. Role backend. `ifVersion` 0 means any. */
-  async updateTrip(principal: Principal, tripId: string, update: TripUpdate, ifVersion: number): Promise<Trip> {
-    await this.#changeable(principal, tripId, mayRun);
+  async updateTrip(
+    principal: Principal,
+    tripId: string,
+    update: TripUpdate,
+    ifVersion: number,
+  ): Promise<Trip> {
     checkUpdate(update, this.#deps.limits);
-    return this.#change(tripId, ifVersion, (atMs) => ({ kind: "update", atMs, ...update }));
+    const by = { principal, may: mayRun };
+    return this.#change(by, tripId, ifVersion, (atMs) => ({ kind: "update", atMs, ...update }));
   }
 
   /** Sets the status. Role backend, or the trip's own driver. */
-  async setStatus(principal: Principal, tripId: string, status: TripStatus, ifVersion: number): Promise<Trip> {
-    await this.#changeable(principal, tripId, mayChange);
-    return this.#change(tripId, ifVersion, (atMs) => ({ kind: "status", status, atMs }));
+  async setStatus(
+    principal: Principal,
+    tripId: string,
+    status: TripStatus,
+    ifVersion: number,
+  ): Promise<Trip> {
+    return this.#change({ principal, may: mayChange }, tripId, ifVersion, (atMs) => ({
+      kind: "status",
+      status,
+      atMs,
+    }));
   }
 
   /** Calls a trip off. Role backend. A repeat changes nothing. */
   async cancel(principal: Principal, tripId: string, reason: string): Promise<Trip> {
-    await this.#changeable(principal, tripId, mayRun);
     checkReason(reason);
-    return this.#change(tripId, 0, (atMs) => ({ kind: "cancel", reason, atMs }));
+    return this.#change({ principal, may: mayRun }, tripId, 0, (atMs) => ({ kind: "cancel", reason, atMs }));
   }
 
   /** Newest first, after the trip of that id (empty for the first page). Riders and drivers see their own only. */
@@ -97,7 +115,13 @@ export class TripService {
   async proposeDetected(detection: Detection): Promise<void> {
     const { tripId, tripVersion, status, waypointIndex, atMs } = detection;
     try {
-      await this.#change(tripId, 0, () => ({ kind: "detected", tripVersion, status, waypointIndex, atMs }));
+      await this.#change(PIPELINE, tripId, 0, () => ({
+        kind: "detected",
+        tripVersion,
+        status,
+        waypointIndex,
+        atMs,
+      }));
     } catch (error) {
       const answered = error instanceof BimrideError && (REFUSALS as readonly string[]).includes(error.code);
       if (!answered) throw error;
@@ -117,24 +141,23 @@ export class TripService {
     return trip;
   }
 
-  async #changeable(
-    principal: Principal,
+  /** Who may is asked of the very version that changes: a driver who was just taken off changes nothing any more. */
+  async #change(
+    by: Changer,
     tripId: string,
-    may: (principal: Principal, trip: Trip) => boolean,
-  ): Promise<void> {
-    const trip = await this.#readable(principal, tripId);
-    if (!may(principal, trip)) throw new BimrideError("ROLE_FORBIDDEN");
-  }
-
-  async #change(tripId: string, ifVersion: number, editAt: (nowMs: number) => TripEdit): Promise<Trip> {
+    ifVersion: number,
+    editAt: (nowMs: number) => TripEdit,
+  ): Promise<Trip> {
     const { trips, clock, announcer } = this.#deps;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const trip = await trips.get(tripId);
+      const trip = by === PIPELINE ? await trips.get(tripId) : await this.#readable(by.principal, tripId);
       if (!trip) throw new BimrideError("NOT_FOUND");
+      if (by !== PIPELINE && !by.may(by.principal, trip)) throw new BimrideError("ROLE_FORBIDDEN");
       if (ifVersion !== 0 && ifVersion !== trip.version) throw new BimrideError("VERSION_CONFLICT");
       const result = applyEdit(trip, editAt(Math.round(clock.now())));
       if (result.outcome === "unchanged") return trip;
-      if (result.outcome === "refused") throw new BimrideError(result.code, result.reason, { field: result.field });
+      if (result.outcome === "refused")
+        throw new BimrideError(result.code, result.reason, { field: result.field });
       const put = await trips.put(result.trip);
       if (!put.stored && put.reason === "driverBusy") throw new BimrideError("DRIVER_BUSY");
       if (!put.stored) continue; // somebody was faster: look again

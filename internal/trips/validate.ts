@@ -32,7 +32,8 @@ export function checkReason(reason: string): void {
 }
 
 function checkRiders(riderIds: readonly string[], { maxRiders }: Limits): void {
-  if (riderIds.length < 1 || riderIds.length > maxRiders) throw invalid("rider_ids", `1 to ${maxRiders} riders.`);
+  if (riderIds.length < 1 || riderIds.length > maxRiders)
+    throw invalid("rider_ids", `1 to ${maxRiders} riders.`);
   riderIds.forEach((id, i) => {
     checkId(id, `rider_ids[${i}]`);
     if (riderIds.indexOf(id) !== i) throw invalid(`rider_ids[${i}]`, "A rider stands there twice.");
@@ -44,7 +45,8 @@ function checkWaypoints(waypoints: readonly Waypoint[], { maxWaypoints }: Limits
   waypoints.forEach(({ position, riderId, label }, i) => {
     checkPosition(position, `waypoints[${i}].position`);
     if (riderId) checkId(riderId, `waypoints[${i}].rider_id`);
-    if (label.length > MAX_LABEL_LENGTH) throw invalid(`waypoints[${i}].label`, `At most ${MAX_LABEL_LENGTH} characters.`);
+    if (label.length > MAX_LABEL_LENGTH)
+      throw invalid(`waypoints[${i}].label`, `At most ${MAX_LABEL_LENGTH} characters.`);
   });
 }
 
@@ -56,8 +58,10 @@ function checkPath(path: readonly LatLon[], { maxPathPoints }: Limits): void {
 }
 
 function checkPosition({ latDeg, lonDeg }: LatLon, field: string): void {
-  if (!(Math.abs(latDeg) <= 90)) throw invalid(`${field}.latitude_deg`, "Latitude must be -90 to 90 degrees.");
-  if (!(Math.abs(lonDeg) <= 180)) throw invalid(`${field}.longitude_deg`, "Longitude must be -180 to 180 degrees.");
+  if (!(Math.abs(latDeg) <= 90))
+    throw invalid(`${field}.latitude_deg`, "Latitude must be -90 to 90 degrees.");
+  if (!(Math.abs(lonDeg) <= 180))
+    throw invalid(`${field}.longitude_deg`, "Longitude must be -180 to 180 degrees.");
 }
 
 function checkId(id: string, field: string): void {
