@@ -4,7 +4,7 @@ import { follow, restart } from "./follow.ts";
 import { metresPerDegreeLon, updateVelocity } from "./kalman.ts";
 import { type Measurement, measure, noiseOf, velocitySigma } from "./measurement.ts";
 import type { PositionState } from "./position-state.ts";
-import { clearTrail, placeOnTrail, pushTrail, sagOf } from "./position-trail.ts";
+import { clearTrail, placeOnTrail, pushTrail } from "./position-trail.ts";
 import { POSITION_TUNING as K } from "./position-tuning.ts";
 
 export { createPositionState, type PositionState } from "./position-state.ts";
@@ -52,7 +52,7 @@ export function placeLate(state: PositionState, fix: Fix, tMs: number, out: Esti
   const d2 = east * east + north * north;
   const sigma = fix.accuracyM > 0 ? noiseOf(fix.accuracyM) : K.sigmaM;
   const r = sigma * sigma;
-  const floor = place.sag === sagOf(true) ? K.gateFloorM : K.gateFloorBareM;
+  const floor = place.moving ? K.gateFloorM : K.gateFloorBareM;
   out.outlier = d2 > Math.max(K.gate * (place.variance + r), floor * floor);
   const variance = Math.max(place.variance, d2 / 2 - K.surprise * r);
   const gain = out.outlier ? 0 : variance / (variance + r);
@@ -82,7 +82,7 @@ function remember(state: PositionState, fix: Fix, m: Measurement, tMs: number): 
   state.rawVy = m.vy;
   state.standing = m.standing;
   if (!m.repeated) state.freshTMs = tMs;
-  pushTrail(state.trail, state, sagOf(m.moving));
+  pushTrail(state.trail, state, m.moving);
 }
 
 function describe(state: PositionState, fix: Fix, m: Measurement, out: Estimate): void {
