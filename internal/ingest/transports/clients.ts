@@ -1,4 +1,5 @@
-import { create, fromBinary, fromJson, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { Agent, request } from "node:http";
+import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
 import {
@@ -80,11 +81,13 @@ export const grpcTransport: IngestTransport = {
   },
 };
 
+type Calls = { call(body: Raw | PublishRequest[]): Promise<Answer>; close(): void };
+
 /** Calls without a stream, made to look like one: a Hello is kept, every batch goes out with it. */
 function batchTransport(
   name: string,
   label: IngestTransport["label"],
-  post: (gateway: TestGateway, token: string | undefined, body: Raw | PublishRequest[]) => Promise<Answer>,
+  open: (gateway: TestGateway, token: string | undefined) => Calls,
 ): IngestTransport {
   return {
     name,
@@ -92,11 +95,12 @@ function batchTransport(
     streams: false,
     connect(gateway, token) {
       const inbox = new Inbox();
+      const calls = open(gateway, token);
       let hello: PublishRequest | undefined;
       let last: Promise<unknown> = Promise.resolve();
       const call = (body: Raw | PublishRequest[]) => {
         last = last.then(async () => {
-          inbox.answers.push(await post(gateway, token, body));
+          inbox.answers.push(await calls.call(body));
         });
       };
       return Object.assign(inbox, {
@@ -106,35 +110,37 @@ function batchTransport(
         },
         sendRaw: call,
         finish: () => void last.then(() => inbox.end("")),
-        close: () => {},
+        close: () => calls.close(),
       });
     },
   };
 }
 
 /** gRPC unary. */
-export const grpcBatchTransport = batchTransport("gRPC call", "grpc", async (gateway, token, body) => {
+export const grpcBatchTransport = batchTransport("gRPC call", "grpc", (gateway, token) => {
   const client = new Client(`127.0.0.1:${gateway.grpcPort}`, credentials.createInsecure());
-  const bytes = isRaw(body) ? Buffer.from(body as string) : Buffer.from(batchRequest(body));
-  try {
-    return await new Promise((resolve) => {
-      client.makeUnaryRequest(PUBLISH_BATCH, asIs, asIs, bytes, metadataOf(token), (error, answer) =>
-        resolve(error || !answer ? problem(error ? codeOf(error) : "") : ackOf(answer)),
-      );
-    });
-  } finally {
-    client.close();
-  }
+  const metadata = metadataOf(token);
+  return {
+    close: () => client.close(),
+    call(body) {
+      const bytes = isRaw(body) ? Buffer.from(body as string) : Buffer.from(batchRequest(body));
+      return new Promise((resolve) => {
+        client.makeUnaryRequest(PUBLISH_BATCH, asIs, asIs, bytes, metadata, (error, answer) =>
+          resolve(error || !answer ? problem(error ? codeOf(error) : "") : ackOf(answer)),
+        );
+      });
+    },
+  };
 });
 
 /** POST /v1/fixes in protobuf. */
-export const httpProtobufTransport = batchTransport("HTTP protobuf", "http", (gateway, token, body) =>
-  post(gateway, token, "application/x-protobuf", isRaw(body) ? body : batchRequest(body)),
+export const httpProtobufTransport = batchTransport("HTTP protobuf", "http", (gateway, token) =>
+  httpCalls(gateway, token, "application/x-protobuf", batchRequest),
 );
 
 /** POST /v1/fixes in JSON. */
-export const httpJsonTransport = batchTransport("HTTP JSON", "http", (gateway, token, body) =>
-  post(gateway, token, "application/json", isRaw(body) ? body : JSON.stringify(batchJson(body))),
+export const httpJsonTransport = batchTransport("HTTP JSON", "http", (gateway, token) =>
+  httpCalls(gateway, token, "application/json", (messages) => JSON.stringify(batchJson(messages))),
 );
 
 /** WebSocket. @param offerToken how the token comes: as a header, or as browsers must, among the subprotocols */
@@ -224,24 +230,34 @@ function codeOf(error: ServiceError): string {
   return error.metadata.get(CODE_TRAILER)[0]?.toString() ?? `gRPC status ${error.code}: ${error.details}`;
 }
 
-async function post(
+function httpCalls(
   gateway: TestGateway,
   token: string | undefined,
   contentType: string,
-  body: Raw,
-): Promise<Answer> {
-  const authorization = token ? { authorization: `Bearer ${token}` } : undefined;
-  const response = await fetch(`http://${gateway.httpAddress}/v1/fixes`, {
-    method: "POST",
-    headers: { "content-type": contentType, ...authorization },
-    body: body as BodyInit,
-  }).catch(() => undefined);
-  // A body over the limit may be cut off while it is still being sent.
-  if (!response) return problem("CUT_OFF");
-  if (response.status !== 200) return problem(((await response.json()) as { code: string }).code);
-  return contentType === "application/json"
-    ? ackMessage(fromJson(PublishBatchResponseSchema, await response.json()).ack)
-    : ackOf(new Uint8Array(await response.arrayBuffer()));
+  write: (messages: PublishRequest[]) => Raw,
+): Calls {
+  const agent = new Agent({ keepAlive: true });
+  const headers = { "content-type": contentType, ...(token && { authorization: `Bearer ${token}` }) };
+  const read = (status: number, body: Buffer) => {
+    if (status !== 200) return problem((JSON.parse(body.toString()) as { code: string }).code);
+    if (contentType !== "application/json") return ackOf(body);
+    return ackMessage(fromJsonString(PublishBatchResponseSchema, body.toString()).ack);
+  };
+  return {
+    close: () => agent.destroy(),
+    call: (body) =>
+      new Promise((resolve) => {
+        const options = { agent, method: "POST", headers };
+        const call = request(`http://${gateway.httpAddress}/v1/fixes`, options, (response) => {
+          const parts: Buffer[] = [];
+          response.on("data", (part: Buffer) => parts.push(part));
+          response.on("end", () => resolve(read(response.statusCode ?? 0, Buffer.concat(parts))));
+        });
+        // A body over the limit may be cut off while it is still being sent.
+        call.on("error", () => resolve(problem("CUT_OFF")));
+        call.end(isRaw(body) ? body : write(body));
+      }),
+  };
 }
 
 function ackOf(bytes: Uint8Array): Answer {
