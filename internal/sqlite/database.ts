@@ -6,10 +6,14 @@ export type DatabaseOptions = {
   path: string;
   /** The database never gets larger than this; a write that would need more fails as on a full disk. */
   maxBytes?: number;
+  /** Room on the disk that growing writes leave alone, see DiskReserve. */
+  reserveBytes?: number;
   /** How long to wait for another process's lock, milliseconds. */
   lockTimeoutMs?: number;
 };
 
+/** Default of DatabaseOptions.reserveBytes: several times what the write-ahead log takes. */
+export const DEFAULT_RESERVE_BYTES = 64 << 20;
 /** Bytes of the write-ahead log that stay on disk after a checkpoint. */
 const KEPT_WAL_BYTES = 16 << 20;
 

@@ -1,3 +1,5 @@
+import { DiskReserveError } from "./disk-reserve.ts";
+
 /** What can be wrong with a database, as far as an engine must tell it apart. */
 export type FaultKind = "full" | "locked" | "damaged" | "conflict" | "other";
 /** A fault as it crosses the thread boundary. The message names no content of the database. */
@@ -25,6 +27,7 @@ export function faultOf(error: unknown): Fault {
 }
 
 function kindOf(error: unknown): FaultKind {
+  if (error instanceof DiskReserveError) return "full";
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   if (code === SQLITE_FULL) return "full";
   if (code === SQLITE_BUSY || code === SQLITE_LOCKED) return "locked";

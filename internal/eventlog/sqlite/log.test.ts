@@ -76,6 +76,19 @@ describe("the SQLite log", () => {
     expect(await log.health()).toBeUndefined();
   });
 
+  test("what is reserved of the disk is left alone: appends are refused, reading and trimming go on", async () => {
+    await using folder = await tempFolder();
+    {
+      await using log = await openSqliteLog(options(folder.file("log.db")));
+      await log.append(0, new Uint8Array(1));
+    }
+    await using log = await openSqliteLog({ ...options(folder.file("log.db")), reserveBytes: 2 ** 60 });
+    await expect(log.append(0, new Uint8Array(1))).rejects.toMatchObject({ code: "LOG_FULL" });
+    expect(await log.health()).toMatchObject({ code: "LOG_FULL" });
+    await log.trim(Number.MAX_SAFE_INTEGER);
+    expect(await log.bounds(0)).toEqual({ first: 2, last: 1 });
+  });
+
   test("when its thread dies, appends under way reject, readers throw and health says so", async () => {
     await using folder = await tempFolder();
     const dying = `data:text/javascript,${encodeURIComponent(`

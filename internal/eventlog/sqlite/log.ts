@@ -28,6 +28,8 @@ export type SqliteLogOptions = {
   limits: Pick<Limits, "maxPendingLogBytes">;
   /** The database never gets larger; appends beyond are refused with LOG_FULL until `trim` made room. */
   maxBytes?: number;
+  /** Appends are refused with LOG_FULL while the disk has less room than this (64 MiB), so that `trim` can still work. */
+  reserveBytes?: number;
 };
 
 /** Appends that may wait besides the bound on their bytes: bodies may be empty, promises are not free. */
@@ -49,8 +51,8 @@ export async function openSqliteLog(
   options: SqliteLogOptions,
   entry: URL = new URL("./log.worker.ts", import.meta.url),
 ): Promise<EventLog> {
-  const { path, region, partitions, maxBytes } = options;
-  const data: LogWorkerData = { database: { path, maxBytes }, region, partitions };
+  const { path, region, partitions, maxBytes, reserveBytes } = options;
+  const data: LogWorkerData = { database: { path, maxBytes, reserveBytes }, region, partitions };
   const { worker, hello } = await SqliteWorker.start<LogWorkerOperations, LogHello>({
     entry,
     name: "log",

@@ -1,5 +1,6 @@
 import { workerData } from "node:worker_threads";
-import { type DatabaseOptions, openDatabase } from "../../sqlite/database.ts";
+import { type DatabaseOptions, DEFAULT_RESERVE_BYTES, openDatabase } from "../../sqlite/database.ts";
+import { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import { serve } from "../../sqlite/serve.ts";
 import {
   type AppendBatch,
@@ -25,7 +26,8 @@ serve(
   () => {
     const { database, region, partitions } = workerData as LogWorkerData;
     const db = openDatabase(database, [new URL("./schema.sql", import.meta.url)]);
-    log = new LogOperations(db, region, partitions);
+    const reserve = new DiskReserve(db, database.path, database.reserveBytes ?? DEFAULT_RESERVE_BYTES);
+    log = new LogOperations(db, reserve, region, partitions);
     return {
       db,
       writes: { append: (batch) => log.append(batch), trim: (query) => log.trim(query) },

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import type { Answer } from "../../sqlite/serve.ts";
 
 /** Appends that go to the worker together: the bodies lie one after another in `bytes`. */
@@ -24,6 +25,7 @@ export type Bounds = { through: number[]; last: number[] };
 
 /** The log's operations on its database, run in the worker. */
 export class LogOperations {
+  readonly #reserve: DiskReserve;
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
   readonly #oldest: StatementSync;
@@ -34,7 +36,8 @@ export class LogOperations {
   #current: Bounds;
   #lastLoggedAtMs: number;
 
-  constructor(db: DatabaseSync, region: string, partitions: number) {
+  constructor(db: DatabaseSync, reserve: DiskReserve, region: string, partitions: number) {
+    this.#reserve = reserve;
     claim(db, region, partitions);
     this.#insert = db.prepare(
       "INSERT INTO entries (partition, sequence, logged_at_ms, body) VALUES (?, ?, ?, ?)",
@@ -69,6 +72,7 @@ export class LogOperations {
   }
 
   append(batch: AppendBatch): Answer<Appended> {
+    this.#reserve.check();
     const { partitions, lengths, bytes } = batch;
     // Times of entries never go back, so that what is older also lies further in front.
     this.#lastLoggedAtMs = Math.max(this.#lastLoggedAtMs, Math.floor(batch.nowMs));

@@ -27,6 +27,8 @@ export type SqliteHistoryOptions = {
   path: string;
   /** The database never gets larger; writes beyond reject with STORE_UNAVAILABLE until `trim` made room. */
   maxBytes?: number;
+  /** Chunks are refused while the disk has less room than this (64 MiB), so that `trim` can still work. */
+  reserveBytes?: number;
 };
 
 /**
@@ -38,7 +40,8 @@ export async function openSqliteHistory(
   options: SqliteHistoryOptions,
   entry: URL = new URL("./history.worker.ts", import.meta.url),
 ): Promise<History> {
-  const data: DatabaseOptions = { path: options.path, maxBytes: options.maxBytes };
+  const { path, maxBytes, reserveBytes } = options;
+  const data: DatabaseOptions = { path, maxBytes, reserveBytes };
   const { worker } = await SqliteWorker.start<HistoryWorkerOperations, undefined>({
     entry,
     name: "history",

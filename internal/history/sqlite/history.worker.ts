@@ -1,5 +1,6 @@
 import { workerData } from "node:worker_threads";
-import { type DatabaseOptions, openDatabase } from "../../sqlite/database.ts";
+import { type DatabaseOptions, DEFAULT_RESERVE_BYTES, openDatabase } from "../../sqlite/database.ts";
+import { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import { serve } from "../../sqlite/serve.ts";
 import type { TrackQuery } from "../history.ts";
 import {
@@ -24,8 +25,10 @@ export type HistoryWorkerOperations = {
 
 serve(
   () => {
-    const db = openDatabase(workerData as DatabaseOptions, [new URL("./schema.sql", import.meta.url)]);
-    const history = new HistoryOperations(db);
+    const options = workerData as DatabaseOptions;
+    const db = openDatabase(options, [new URL("./schema.sql", import.meta.url)]);
+    const reserve = new DiskReserve(db, options.path, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
+    const history = new HistoryOperations(db, reserve);
     return {
       db,
       writes: {

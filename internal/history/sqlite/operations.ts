@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import type { Answer } from "../../sqlite/serve.ts";
 import type { TrackQuery } from "../history.ts";
 import { type Packed, pack, unpack } from "./packed.ts";
@@ -29,6 +30,7 @@ export type TrimQuery = { beforeMs: number; maxRows: number };
 
 /** The history's operations on its database, run in the worker. */
 export class HistoryOperations {
+  readonly #reserve: DiskReserve;
   readonly #putChunk: StatementSync;
   readonly #putFinal: StatementSync;
   readonly #final: StatementSync;
@@ -37,7 +39,8 @@ export class HistoryOperations {
   readonly #trims: StatementSync[];
   readonly #reader: TrackReader;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, reserve: DiskReserve) {
+    this.#reserve = reserve;
     this.#reader = new TrackReader(db);
     this.#putChunk = db.prepare(`
       INSERT INTO chunks (party, first_at_ms, session_id, first_seq, min_at_ms, max_at_ms, wide, fixes)
@@ -65,6 +68,7 @@ export class HistoryOperations {
   }
 
   putChunks({ keys, fixes }: ChunkRows): Answer<void> {
+    this.#reserve.check();
     const blobs = unpack(fixes);
     for (const [i, key] of keys.entries()) {
       const { party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs } = key;
