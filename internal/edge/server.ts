@@ -76,6 +76,8 @@ export async function buildServer(
   for (const plugin of edge.plugins) await server.register(plugin);
   if (edge.webRoot !== undefined && existsSync(edge.webRoot)) {
     await server.register(staticFiles, { root: edge.webRoot, cacheControl: true, maxAge: 0 });
+    // The page of a trip reads the trip's id from its own address.
+    server.get("/trip/:id", (_request, reply) => reply.sendFile("trip.html"));
   }
   return { server, routes };
 }
