@@ -7,11 +7,12 @@ import type { Version } from "../core/version.ts";
  * record.
  *
  * Implementations must ensure
- * - newest wins: an update with an older (session epoch, seq) than the stored one changes nothing, and so does a trip
- *   with a version that is not newer;
+ * - newest wins: an update with an older (session epoch, seq) than the stored one changes nothing (the same one is taken
+ *   anew: its trip may have changed), and neither does a trip with a version that is not newer;
  * - fencing: an update whose partition epoch is older than the newest seen for that partition is refused and counted
  *   in the result;
  * - one place: a party is found in exactly one place, the newest; searches equal brute force over the stored parties;
+ * - nothing is copied: what `update` is given belongs to the engine from then on, and what is read must not be changed;
  * - bounds: a party not updated for `lastSeenMs` leaves by `sweep`; a trip leaves at its `dropAtMs`.
  */
 export interface Latest {
