@@ -35,7 +35,7 @@ describeInChromium("the rider page", () => {
     await page.getByRole("heading", { name: "Your driver is here" }).waitFor();
     await page.locator(".visually-hidden").getByText("Your driver is here.").waitFor();
     expect(await page.getByText("© OpenStreetMap contributors, ODbL").isVisible()).toBe(true);
-    expect(await page.locator(".stop-marker.is-dropoff").innerText()).toMatch(/Dropoff\s+Heden/);
+    expect(await page.locator(".stop-marker.is-dropoff").innerText()).toMatch(/Dropoff\s+Munkebäckstorget/);
     const versions = await shownVersions(page);
     expect(versions.length).toBeGreaterThan(3);
     expectOnlyForward(versions);
@@ -64,8 +64,10 @@ describeInChromium("the rider page", () => {
     await page.goto(`${app.url}/trip/${car.tripId}`);
     const where = page.getByRole("region", { name: "Where the car is" });
     await where.waitFor({ timeout: LOAD_MS });
-    await expect.poll(() => where.innerText(), { timeout: LOAD_MS }).toMatch(/On Södra Vägen/);
-    expect(await where.innerText()).toMatch(/Heading north at about 35 km\/h/);
+    await expect
+      .poll(() => where.innerText(), { timeout: LOAD_MS })
+      .toMatch(/On Torpagatan, \d+ m west of Torpagatan 40/);
+    expect(await where.innerText()).toMatch(/Heading east at about 35 km\/h/);
     expect(await page.locator("canvas").count()).toBe(0);
     expect(faults).toEqual([]);
   });

@@ -4,13 +4,15 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { TripService, TripStatus, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { RunningApp } from "./running-app.ts";
 
-/** Södra Vägen in the demo city, northwards. */
-const START = { latitudeDeg: 57.692, longitudeDeg: 11.9836 };
-const NORTH_DEG_PER_S = 0.00009;
+/** Torpagatan in the demo city, eastwards: straight for 800 m, then on through the fields. */
+const START = { latitudeDeg: 57.717985, longitudeDeg: 12.02783 };
+const END = { latitudeDeg: 57.7175, longitudeDeg: 12.0414175 };
+const SECONDS = 80;
+const DROPOFF = { latitudeDeg: 57.7195, longitudeDeg: 12.0252 };
 const DAY_MS = 24 * 3_600_000;
 const SEND_EVERY_MS = 1_000;
 
-/** A car of the test's own, driving steadily northwards on a trip of its own until told otherwise. */
+/** A car of the test's own, driving steadily eastwards on a trip of its own until told otherwise. */
 export type TestCar = AsyncDisposable & {
   tripId: string;
   /** The phone falls silent; the car is where it was. */
@@ -30,17 +32,16 @@ export async function startTestCar(
   const { token: backend } = await app.mint({ role: "backend", subject: "test", ttlMs: DAY_MS });
   const trips = createClient(TripService, createConnectTransport({ baseUrl: app.url, httpVersion: "1.1" }));
   const headers = { authorization: `Bearer ${backend}` };
-  const dropoff = { latitudeDeg: START.latitudeDeg + 0.012, longitudeDeg: START.longitudeDeg };
   const { trip } = await trips.createTrip(
     {
       idempotencyKey: driverId,
       riderIds: [`rider-of-${driverId}`],
       driverId: options.withDriver === false ? "" : driverId,
       waypoints: [
-        { kind: WaypointKind.PICKUP, position: START, label: "Södra Vägen 50" },
-        { kind: WaypointKind.DROPOFF, position: dropoff, label: "Heden" },
+        { kind: WaypointKind.PICKUP, position: END, label: "Torpagatan 40" },
+        { kind: WaypointKind.DROPOFF, position: DROPOFF, label: "Munkebäckstorget" },
       ],
-      plannedPath: [START, dropoff],
+      plannedPath: [START, END, DROPOFF],
     },
     { headers },
   );
@@ -71,7 +72,11 @@ function sendFixes(app: RunningApp, driverId: string, token: string) {
   let sending: Promise<void> = Promise.resolve();
   const send = async () => {
     const now = Date.now();
-    const position = { ...START, latitudeDeg: START.latitudeDeg + seq * NORTH_DEG_PER_S };
+    const share = seq / SECONDS;
+    const position = {
+      latitudeDeg: START.latitudeDeg + share * (END.latitudeDeg - START.latitudeDeg),
+      longitudeDeg: START.longitudeDeg + share * (END.longitudeDeg - START.longitudeDeg),
+    };
     const fix = {
       seq: seq++,
       capturedAtMs: String(now),

@@ -1,5 +1,5 @@
 import type { LayerSpecification, LineLayerSpecification, StyleSpecification } from "maplibre-gl";
-import type { Streets } from "./city-streets.ts";
+import type { Streets } from "./nearest-street.ts";
 import type { Palette } from "./palette.ts";
 
 type Width = NonNullable<NonNullable<LineLayerSpecification["paint"]>["line-width"]>;

@@ -8,7 +8,8 @@ import {
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { baseStyle } from "./base-style.ts";
-import { loadStreets, type Streets } from "./city-streets.ts";
+import { loadStreets } from "./city-streets.ts";
+import type { Streets } from "./nearest-street.ts";
 import { type Palette, paletteFor } from "./palette.ts";
 
 /** A map that stands, and what belongs to it. */

@@ -1,5 +1,5 @@
 import type { Waypoint } from "../../gen/bimride/tracking/v1/trip_pb.ts";
-import { nearestStreet, type Streets } from "../map/city-streets.ts";
+import { nearestStreet, type Streets } from "../map/nearest-street.ts";
 import { waypointKind } from "./words.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Streets } from "../../map/city-streets.ts";
 import type { FleetMap } from "../../map/fleet-map.ts";
+import type { Streets } from "../../map/nearest-street.ts";
 import type { Fleet } from "./use-fleet.ts";
 
 type Props = {

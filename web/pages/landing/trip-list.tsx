@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import type { Trip } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
-import type { Streets } from "../../map/city-streets.ts";
+import type { Streets } from "../../map/nearest-street.ts";
 import { placeName } from "../place-name.ts";
 import type { TokenSource } from "../token-source.ts";
 import { phaseShort } from "../words.ts";

@@ -1,6 +1,6 @@
 import type { Trip } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { TripState } from "../../client/watcher.ts";
-import { nearestStreet, type Streets } from "../../map/city-streets.ts";
+import { nearestStreet, type Streets } from "../../map/nearest-street.ts";
 import { courseDeg, distanceM } from "../../motion/flat-earth.ts";
 import { placeName } from "../place-name.ts";
 import { clockTime, directionWords, distanceWords, isOver, waypointKind } from "../words.ts";

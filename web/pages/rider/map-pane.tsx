@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Freshness } from "../../../gen/bimride/tracking/v1/live_pb.ts";
-import type { Streets } from "../../map/city-streets.ts";
+import type { Streets } from "../../map/nearest-street.ts";
 import type { Insets, RiderMap } from "../../map/rider-map.ts";
 import { placeName } from "../place-name.ts";
 import { type FeedState, feedMarker } from "./feed-marker.ts";

@@ -1,5 +1,5 @@
 import { type Trip, TripStatus } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
-import type { Streets } from "../../map/city-streets.ts";
+import type { Streets } from "../../map/nearest-street.ts";
 import { placeName } from "../place-name.ts";
 import { isOver, waypointKind } from "../words.ts";
 

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Streets } from "../../map/city-streets.ts";
+import type { Streets } from "../../map/nearest-street.ts";
 
 /** The bundled streets once they are here; undefined before, where another style is used, and when they can't be had. */
 export function useStreets(styleUrl: string): Streets | undefined {
