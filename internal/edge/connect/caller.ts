@@ -4,24 +4,30 @@ import type { Principal } from "../../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../../core/errors.ts";
 import type { EdgeContext } from "../context.ts";
 import { connectErrorOf } from "../failures.ts";
+import { progressOf } from "./unreadable.ts";
 
 const PRINCIPAL: ContextKey<Principal | undefined> = createContextKey<Principal | undefined>(undefined);
 
 /** Authenticates every call before its body is read, and keeps who calls for {@link callerOf}. */
 export function callGate(edge: EdgeContext): (context: HandlerContext) => Promise<void> {
   return async (context) => {
+    const progress = progressOf(context.values);
     try {
+      if (progress?.refuse) throw progress.refuse;
       const token = bearerToken(context.requestHeader.get("authorization"));
       context.values.set(PRINCIPAL, await edge.authenticator.authenticate(token));
+      if (progress) progress.admitted = true;
     } catch (cause) {
       throw failed(edge, cause, context.method.name);
     }
   };
 }
 
-/** Who calls. Throws TOKEN_MISSING where the gate did not run. */
+/** Who calls; called first thing by every method. Throws TOKEN_MISSING where the gate did not run. */
 export function callerOf(context: HandlerContext): Principal {
   const principal = context.values.get(PRINCIPAL);
+  const progress = progressOf(context.values);
+  if (progress) progress.reached = true;
   if (!principal) throw new BimrideError("TOKEN_MISSING");
   return principal;
 }

@@ -70,3 +70,25 @@ it("answers 3,000 pieces of garbage without a fault of its own, and good calls i
   expect(metrics).not.toContain('code="INTERNAL"');
   expect(metrics).toContain('bimride_edge_watches{kind="trips"} 0');
 }, 60_000);
+
+it("calls a message that is no protobuf or too large by its name, in every protocol", async () => {
+  await using test = await startTestEdge(new Map(), { limits: { maxMessageBytes: 1_000 } });
+  const authorization = `Bearer ${await test.token("ops", "o")}`;
+  const send = async (method: string, type: string, body: Uint8Array<ArrayBuffer>) => {
+    const response = await fetch(`${test.url}/bimride.tracking.v1.LiveService/${method}`, {
+      method: "POST",
+      headers: { authorization, "content-type": type },
+      body,
+    });
+    const said = response.headers.get("bimride-code") ?? (await response.text());
+    return said.match(/[A-Z_]{8,}/)?.[0];
+  };
+  const garbage = new Uint8Array([0xff, 0xff, 0xff]);
+  const envelope = new Uint8Array([0, 0, 0, 0, 3, ...garbage]);
+  const large = new Uint8Array(5_000);
+  expect(await send("GetLiveTrip", "application/proto", garbage)).toBe("MESSAGE_INVALID");
+  expect(await send("GetLiveTrip", "application/json", garbage)).toBe("MESSAGE_INVALID");
+  expect(await send("WatchTrips", "application/connect+proto", envelope)).toBe("MESSAGE_INVALID");
+  expect(await send("GetLiveTrip", "application/grpc-web+proto", envelope)).toBe("MESSAGE_INVALID");
+  expect(await send("GetLiveTrip", "application/proto", large)).toBe("MESSAGE_TOO_LARGE");
+});

@@ -8,6 +8,7 @@ import { fleetService } from "./fleet-service.ts";
 import { historyService } from "./history-service.ts";
 import { liveService } from "./live-service.ts";
 import { tripService } from "./trip-service.ts";
+import { answerUnreadable } from "./unreadable.ts";
 
 /** The services of the edge, for Connect, gRPC-Web and, over HTTP/2, gRPC clients. */
 export function connectRoutes(edge: EdgeContext): (router: ConnectRouter) => void {
@@ -16,5 +17,6 @@ export function connectRoutes(edge: EdgeContext): (router: ConnectRouter) => voi
     router.service(LiveService, liveService(edge));
     router.service(FleetService, fleetService(edge));
     router.service(HistoryService, historyService(edge));
+    answerUnreadable(router, edge.limits.maxMessageBytes);
   };
 }
