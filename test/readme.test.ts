@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -96,4 +96,12 @@ test("links of the documents lead to files that exist", async () => {
       expect(inFolder, `${document} links to ${target}`).toBe(true);
     }
   }
+});
+
+test("files that docs/ARCHITECTURE.md names exist", () => {
+  const named = read("docs/ARCHITECTURE.md").matchAll(
+    /`((?:internal|test|web|cmd|demo|bench|scripts)\/[\w./-]+)`/g,
+  );
+  const missing = [...named].map(([, path]) => path!).filter((path) => !existsSync(`${root}${path}`));
+  expect(missing).toEqual([]);
 });
