@@ -76,7 +76,7 @@ export class IngestGateway {
     this.events = events;
     this.appender = new Appender({ log, ioClock, limits, events });
     this.#registry = new SessionRegistry(log.partitions, limits, clock);
-    this.#intake = new Intake({ appender: this.appender, clock, limits, events });
+    this.#intake = new Intake({ appender: this.appender, clock, ioClock, limits, events });
     this.#announcer = new Announcer({ appender: this.appender, bus, clock, events });
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },

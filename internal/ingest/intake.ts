@@ -11,7 +11,13 @@ import { type Fault, faultOf, timeFaultOf, toFix } from "./validate.ts";
 /** Retry hint where the pending bound, not the rate, refused fixes. */
 const PENDING_RETRY_MS = 1_000;
 
-export type IntakeDeps = { appender: Appender; clock: Clock; limits: Limits; events: IngestEvents };
+export type IntakeDeps = {
+  appender: Appender;
+  clock: Clock;
+  ioClock: Clock;
+  limits: Limits;
+  events: IngestEvents;
+};
 
 /** @property traceparent W3C trace context, or empty; @property maxFixes bound of the transport's message */
 export type IntakeContext = { traceparent: string; maxFixes: number };
@@ -33,19 +39,19 @@ export class Intake {
    * the fixes may be durable all the same; a repeat finds out.
    */
   async take(session: SessionState, batch: BatchInput, context: IntakeContext): Promise<Ack> {
-    const { clock, events } = this.#deps;
+    const { clock, ioClock, events } = this.#deps;
     if (batch.fixes.length === 0) throw new BimrideError("BATCH_EMPTY", undefined, { field: "fixes" });
     if (batch.fixes.length > context.maxFixes)
       throw new BimrideError("BATCH_TOO_LARGE", `At most ${context.maxFixes} fixes.`, { field: "fixes" });
     const receivedAtMs = Math.round(clock.now());
-    const startMs = clock.monotonic();
+    const startMs = ioClock.monotonic();
     const clockOffsetMs = session.clockOffset.sample(receivedAtMs, batch.deviceTimeMs);
     const sorted = this.#sort(session, batch.fixes, receivedAtMs, clockOffsetMs);
     this.#append(session, sorted, receivedAtMs, clockOffsetMs, context.traceparent);
     const settled = await Promise.allSettled(sorted.waits);
     const failure = settled.find((result) => result.status === "rejected");
     if (failure) throw failure.reason;
-    events.acked(sorted.verdicts, clock.monotonic() - startMs);
+    events.acked(sorted.verdicts, ioClock.monotonic() - startMs);
     const { verdicts, retryAfterMs } = sorted;
     return { batchId: batch.batchId, verdicts, receivedAtMs, retryAfterMs };
   }

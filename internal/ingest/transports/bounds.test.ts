@@ -12,7 +12,7 @@ import {
   webSocketJsonTransport,
   webSocketProtobufTransport,
 } from "./clients.ts";
-import { fixesMessage, goodFix, helloMessage, nth } from "./conformance.ts";
+import { fixesMessage, goodFix, helloMessage, nth } from "./conformance-rig.ts";
 import { startTestGateway, type TestGateway } from "./kit.ts";
 
 const STREAMS = [grpcTransport, webSocketProtobufTransport, webSocketJsonTransport];

@@ -191,16 +191,6 @@ function webSocketTransport(subprotocol: string, offerToken: boolean): IngestTra
 export const webSocketProtobufTransport = webSocketTransport(PROTOBUF_SUBPROTOCOL, false);
 export const webSocketJsonTransport = webSocketTransport(JSON_SUBPROTOCOL, true);
 
-/** Every way in. */
-export const ALL_TRANSPORTS: readonly IngestTransport[] = [
-  grpcTransport,
-  grpcBatchTransport,
-  webSocketProtobufTransport,
-  webSocketJsonTransport,
-  httpProtobufTransport,
-  httpJsonTransport,
-];
-
 function isRaw(body: Raw | PublishRequest[]): body is Raw {
   return !Array.isArray(body);
 }

@@ -5,7 +5,7 @@ import {
   PublishRequestSchema,
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Raw } from "./clients.ts";
-import { fixesMessage, goodFix } from "./conformance.ts";
+import { fixesMessage, goodFix } from "./conformance-rig.ts";
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32, public domain). */
 export function seededRandom(seed: number): () => number {

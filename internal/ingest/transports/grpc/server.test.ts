@@ -5,7 +5,7 @@ import { Client, credentials, loadPackageDefinition, type ServiceError, status }
 import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { grpcTransport } from "../clients.ts";
-import { helloMessage, nth } from "../conformance.ts";
+import { helloMessage, nth } from "../conformance-rig.ts";
 import { startTestGateway, type TestGateway } from "../kit.ts";
 import { INGEST_SERVICE_NAME } from "./service.ts";
 

@@ -18,7 +18,8 @@ const TOO_BIG = 1009;
 const APPLICATION = 4000;
 /** A client that does not answer the close is cut off. */
 const END_TIMEOUT_MS = 5_000;
-/** What `ws` calls a message over its limit. */
+/** How `ws` calls what is wrong with frames, and a message over its limit. */
+const WS_ERROR_PREFIX = "WS_ERR_";
 const WS_TOO_BIG = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
 
 /** The close code of an end. */
@@ -120,12 +121,12 @@ export class IngestConnection {
     this.#socket.close(closeCodeOf(error), error?.code ?? "");
   }
 
+  /** Only what `ws` found wrong with the frames is the client's doing; a connection that broke is not. */
   #broken(error: Error & { code?: string }): void {
-    const tooBig = error.code === WS_TOO_BIG;
-    this.#gateway.refusal(
-      "websocket",
-      new BimrideError(tooBig ? "MESSAGE_TOO_LARGE" : "MESSAGE_INVALID", undefined, { cause: error }),
-    );
+    if (error.code?.startsWith(WS_ERROR_PREFIX)) {
+      const code = error.code === WS_TOO_BIG ? "MESSAGE_TOO_LARGE" : "MESSAGE_INVALID";
+      this.#gateway.refusal("websocket", new BimrideError(code, undefined, { cause: error }));
+    }
     this.#lost();
   }
 

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { DEFAULT_LIMITS } from "../core/limits.ts";
+import { VirtualClock } from "../core/virtual-clock.ts";
+import { type RegisteredStream, SessionRegistry } from "./registry.ts";
+import type { SessionState } from "./session-state.ts";
+
+const party = { kind: "driver", id: "driver-1" } as const;
+const hello = (sessionId: string) => ({
+  ...{ sessionId, party: undefined, deviceId: "", appVersion: "", deviceTimeMs: 0 },
+  ...{ lastRegion: "", position: undefined, deviceState: undefined },
+});
+
+class Stream implements RegisteredStream {
+  readonly state: SessionState;
+  readonly heard: string[] = [];
+
+  constructor(state: SessionState) {
+    this.state = state;
+  }
+
+  replaced = () => void this.heard.push("replaced");
+  superseded = () => void this.heard.push("superseded");
+  tick = () => {};
+  drain = () => {};
+  abort = () => {};
+}
+
+const make = (limits = {}) => {
+  const clock = new VirtualClock(1_000_000);
+  return { clock, registry: new SessionRegistry(16, { ...DEFAULT_LIMITS, ...limits }, clock) };
+};
+
+test("an epoch is the wall clock, and beyond every epoch seen where the clock lags behind", () => {
+  const { registry } = make();
+  const first = registry.session(party, hello("session-a"));
+  expect(first.sessionEpoch).toBe(1_000_000);
+  expect(registry.session(party, hello("session-a"))).toBe(first);
+  registry.sawEpoch("driver/driver-1", 5_000_000);
+  expect(registry.session(party, hello("session-b")).sessionEpoch).toBe(5_000_001);
+});
+
+test("a superseded session takes over again only once the newer one has no stream here", () => {
+  const { registry } = make();
+  const older = new Stream(registry.session(party, hello("session-a")));
+  registry.attach(older, older.state);
+  const newer = new Stream(registry.session(party, hello("session-b")));
+  registry.attach(newer, newer.state);
+  expect(older.heard).toEqual(["superseded"]);
+  registry.detach(older, older.state);
+  expect(() => registry.attach(older, older.state)).toThrow(expect.objectContaining({ code: "SUPERSEDED" }));
+  expect(registry.detach(newer, newer.state)).toBe(true);
+  registry.attach(older, older.state);
+  expect(older.state.sessionEpoch).toBe(newer.state.sessionEpoch + 1);
+});
+
+test("a second stream of a session replaces the first, and the first's end is not the session's", () => {
+  const { registry } = make();
+  const state = registry.session(party, hello("session-a"));
+  const [first, second] = [new Stream(state), new Stream(state)];
+  registry.attach(first, state);
+  registry.attach(second, state);
+  expect(first.heard).toEqual(["replaced"]);
+  expect(registry.detach(first, state)).toBe(false);
+  expect(registry.detach(second, state)).toBe(true);
+});
+
+test("sessions and parties beyond the bounds are forgotten, the longest unused first, those with a stream never", () => {
+  const { registry } = make({ maxSessionsPerParty: 2, maxKnownParties: 3 });
+  const streaming = new Stream(registry.session(party, hello("session-a")));
+  registry.attach(streaming, streaming.state);
+  const forgotten = registry.session(party, hello("session-b"));
+  for (const id of ["session-c", "session-d"]) registry.session(party, hello(id));
+  expect(registry.session(party, hello("session-a"))).toBe(streaming.state);
+  expect(registry.session(party, hello("session-b"))).not.toBe(forgotten);
+  for (let i = 0; i < 20; i++) registry.session({ kind: "rider", id: `rider-${i}` }, hello("session-a"));
+  expect(registry.partyCount).toBe(3);
+  expect(registry.session(party, hello("session-a"))).toBe(streaming.state);
+});
+
+test("parties that were silent for 48 h are forgotten", () => {
+  const { registry, clock } = make();
+  registry.session(party, hello("session-a"));
+  clock.advanceTo(clock.now() + DEFAULT_LIMITS.partyIdleMs + 1);
+  registry.sweep();
+  expect(registry.partyCount).toBe(0);
+});

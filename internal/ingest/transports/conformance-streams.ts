@@ -1,0 +1,170 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, test, vi } from "vitest";
+import { PublishRequestSchema } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
+import type { Trip } from "../../core/trip.ts";
+import { cases, fixesMessage, goodFix, helloMessage, nth, type Rig, verdictsOf } from "./conformance-rig.ts";
+
+/** The part of the conformance suite that only streams have. */
+export function streamConformance(rig: Rig): void {
+  const { connect, open, recordsOf, storedSeqs, refusalOf } = rig;
+
+  test("welcomes, and keeps the place of a session that reconnects", async () => {
+    const { client, token, driver } = await open();
+    const welcome = await nth(client, "welcome");
+    expect(welcome).toMatchObject({ region: "test", clockOffsetMs: 0n });
+    expect(welcome.resumeAfterSeq).toBeUndefined();
+    expect(Math.abs(Number(welcome.sessionEpoch) - Date.now())).toBeLessThan(10_000);
+    client.send(fixesMessage([goodFix(41)]));
+    await nth(client, "ack");
+    const again = connect(token);
+    again.send(helloMessage("session-1"));
+    const back = await nth(again, "welcome");
+    expect(back).toMatchObject({ sessionEpoch: welcome.sessionEpoch, resumeAfterSeq: 41 });
+    expect(back.assignment?.version).toBe(welcome.assignment?.version);
+    await vi.waitFor(() => expect(client.ended).toBe(""));
+    expect(cases(client, "superseded")).toEqual([]);
+    again.send(fixesMessage([goodFix(41), goodFix(42)]));
+    expect(verdictsOf(await nth(again, "ack"))).toEqual({ 41: "DUPLICATE", 42: "ACCEPTED" });
+    again.close();
+    await vi.waitFor(async () => {
+      const last = (await recordsOf(driver)).at(-1);
+      expect(last).toMatchObject({ kind: "sessionOpened", closed: true });
+    });
+    const closes = (await recordsOf(driver)).filter((record) => "closed" in record && record.closed);
+    expect(closes).toHaveLength(1);
+  });
+
+  test("ends a stream that does not begin with Hello", async () => {
+    const client = connect(await rig.gateway.token("driver", "driver-a"));
+    client.send(fixesMessage([goodFix(0)]));
+    expect(await refusalOf(client)).toBe("HELLO_EXPECTED");
+  });
+
+  test("tells the older session that a newer one took over", async () => {
+    const { client, token, driver } = await open("session-old");
+    const { sessionEpoch: oldEpoch } = await nth(client, "welcome");
+    const newer = connect(token);
+    newer.send(helloMessage("session-new"));
+    const { sessionEpoch } = await nth(newer, "welcome");
+    expect(sessionEpoch).toBeGreaterThan(oldEpoch);
+    expect((await nth(client, "superseded")).sessionEpoch).toBe(sessionEpoch);
+    expect(await refusalOf(client)).toBe("SUPERSEDED");
+    const stubborn = connect(token);
+    stubborn.send(helloMessage("session-old"));
+    expect(await refusalOf(stubborn)).toBe("SUPERSEDED");
+    newer.send(fixesMessage([goodFix(0)]));
+    await nth(newer, "ack");
+    expect(await storedSeqs(driver)).toEqual([0]);
+  });
+
+  test("ends the stream when another rig.gateway took a newer session in", async () => {
+    const { client, driver } = await open();
+    const sessionEpoch = Date.now() + 60_000;
+    rig.gateway.bus.notify({
+      ...{ partyKey: `driver/${driver}`, kind: "sessionOpened" },
+      ...{ sessionId: "elsewhere", sessionEpoch },
+    });
+    expect((await nth(client, "superseded")).sessionEpoch).toBe(BigInt(sessionEpoch));
+    expect(await refusalOf(client)).toBe("SUPERSEDED");
+  });
+
+  test("ends the stream when its token expires, unless a fresh one came", async () => {
+    const tired = connect(await rig.gateway.token("driver", "driver-tired", 60_000));
+    tired.send(helloMessage("session-1"));
+    await nth(tired, "welcome");
+    const fresh = connect(await rig.gateway.token("driver", "driver-fresh", 60_000));
+    fresh.send(helloMessage("session-1"));
+    await nth(fresh, "welcome");
+    const refresh = async (subject: string) =>
+      create(PublishRequestSchema, {
+        message: { case: "tokenRefresh", value: { token: await rig.gateway.token("driver", subject) } },
+      });
+    tired.send(await refresh("driver-fresh"));
+    expect((await nth(tired, "problem")).code).toBe("TOKEN_INVALID");
+    fresh.send(await refresh("driver-fresh"));
+    fresh.send(fixesMessage([goodFix(0)]));
+    await nth(fresh, "ack");
+    rig.gateway.clock.shiftMs = 90_000;
+    expect(await refusalOf(tired)).toBe("TOKEN_EXPIRED");
+    fresh.send(fixesMessage([goodFix(1, Date.now() + 90_000)], 2, Date.now() + 90_000));
+    await nth(fresh, "ack", 2);
+    rig.gateway.clock.shiftMs = 0;
+  });
+
+  test("tells the driver of the trip, in Welcome and on change", async () => {
+    const driver = "driver-busy";
+    rig.gateway.trips.byDriver.set(driver, tripOf(driver, 1));
+    const { client } = await open("session-1", driver);
+    const { assignment, wantedRate } = await nth(client, "welcome");
+    expect(assignment?.trip).toMatchObject({ driverId: driver, version: 1n });
+    expect(wantedRate).toMatchObject({ intervalMs: 4_000, reason: "ON_TRIP" });
+    rig.gateway.trips.byDriver.delete(driver);
+    const told = { partyKey: `driver/${driver}`, kind: "assignmentChanged" } as const;
+    rig.gateway.bus.notify({ ...told, tripId: "test-1", tripVersion: 2 });
+    const changed = await nth(client, "assignment");
+    expect(changed.trip).toBeUndefined();
+    expect(changed.version).toBeGreaterThan(assignment?.version ?? 0n);
+    expect(await nth(client, "wantedRate")).toMatchObject({ intervalMs: 10_000, reason: "IDLE" });
+  });
+
+  test("welcomes without an assignment while the trips store is away", async () => {
+    rig.gateway.trips.down = true;
+    const { client } = await open();
+    rig.gateway.trips.down = false;
+    expect((await nth(client, "welcome")).assignment).toMatchObject({ version: 0n });
+  });
+
+  test("puts each change of the device's state into the log once", async () => {
+    const { client, driver } = await open();
+    for (const batteryPercent of [50, 50, 49]) {
+      const value = { batteryPercent, charging: false };
+      client.send(create(PublishRequestSchema, { message: { case: "deviceState", value } }));
+    }
+    client.send(
+      create(PublishRequestSchema, { message: { case: "deviceState", value: { batteryPercent: 101 } } }),
+    );
+    expect(await nth(client, "problem")).toMatchObject({ code: "FIELD_INVALID" });
+    await vi.waitFor(async () => {
+      const states = (await recordsOf(driver)).filter((record) => record.kind === "deviceState");
+      expect(states.map(({ state }) => state.batteryPercent)).toEqual([50, 49]);
+    });
+  });
+
+  test("answers DUPLICATE only once the first copy is durable", async () => {
+    const { client } = await open();
+    const gate = Promise.withResolvers<void>();
+    rig.gateway.log.gate = gate.promise;
+    client.send(fixesMessage([goodFix(0)], 1));
+    client.send(fixesMessage([goodFix(0)], 2));
+    client.send(fixesMessage([], 3));
+    expect((await nth(client, "problem")).batchId).toBe(3);
+    expect(cases(client, "ack")).toEqual([]);
+    rig.gateway.log.gate = Promise.resolve();
+    gate.resolve();
+    await nth(client, "ack", 2);
+    const acks = cases(client, "ack").map(({ value }) => [value.batchId, verdictsOf(value)]);
+    expect(acks).toContainEqual([1, { 0: "ACCEPTED" }]);
+    expect(acks).toContainEqual([2, { 0: "DUPLICATE" }]);
+  });
+}
+
+function tripOf(driverId: string, version: number): Trip {
+  const place = { latDeg: 57.7, lonDeg: 11.9 };
+  const nowMs = Date.now();
+  return {
+    ...{
+      tripId: "test-01arz3ndektsv4rrffq69g5fav",
+      region: "test",
+      type: "exclusive",
+      version,
+      generation: 1,
+    },
+    ...{ status: "ENROUTE_TO_PICKUP", statusSource: "explicit", statusAtMs: nowMs, waypointIndex: 0 },
+    ...{ riderIds: ["rider-1"], driverId, plannedPath: [place], createdAtMs: nowMs, updatedAtMs: nowMs },
+    waypoints: [
+      { kind: "pickup", position: place, riderId: "", label: "" },
+      { kind: "dropoff", position: place, riderId: "", label: "" },
+    ],
+    ...{ assignments: [{ driverId, fromMs: nowMs, toMs: 0 }], endedAtMs: 0, cancelReason: "" },
+  };
+}
