@@ -38,9 +38,9 @@ async function answer(handler: UniversalHandler, request: UniversalServerRequest
   const response = await handler({ ...request, contextValues, body: counting(request.body, counted) });
   if (!progress.admitted || progress.reached) return response;
 
-  progress.refuse = new BimrideError(
-    counted.bytes > maxMessageBytes ? "MESSAGE_TOO_LARGE" : "MESSAGE_INVALID",
-  );
+  const announced = Number(request.header.get("content-length"));
+  const tooLarge = counted.bytes > maxMessageBytes || announced > maxMessageBytes;
+  progress.refuse = new BimrideError(tooLarge ? "MESSAGE_TOO_LARGE" : "MESSAGE_INVALID");
   return handler({ ...request, contextValues, body: nothing() });
 }
 
