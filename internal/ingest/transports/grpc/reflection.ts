@@ -1,7 +1,6 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Server } from "@grpc/grpc-js";
-import type { PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { file_bimride_tracking_v1_ingest } from "../../../../gen/bimride/tracking/v1/ingest_pb.ts";
 
@@ -13,7 +12,9 @@ export function addReflection(server: Server): void {
   );
   // The reflection service reads nothing of a package definition but the descriptors in its entries.
   const definition = { [file_bimride_tracking_v1_ingest.name]: { fileDescriptorProtos } };
-  new ReflectionService(definition as unknown as PackageDefinition).addToServer(server);
+  new ReflectionService(
+    definition as unknown as ConstructorParameters<typeof ReflectionService>[0],
+  ).addToServer(server);
 }
 
 /** The file after all that it imports. */

@@ -1,8 +1,7 @@
-import { createRequire } from "node:module";
 import { fromBinary } from "@bufbuild/protobuf";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Client, credentials, loadPackageDefinition, type ServiceError, status } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { grpcTransport } from "../clients.ts";
 import { helloMessage, nth } from "../conformance-rig.ts";
@@ -23,73 +22,72 @@ afterAll(async () => {
 
 const asIs = (bytes: Buffer) => bytes;
 
-function unary(path: string, request: Buffer): Promise<Buffer> {
+function unary(path: string, request: Buffer, of = client): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(path, asIs, asIs, request, (error, answer) =>
+    of.makeUnaryRequest(path, asIs, asIs, request, (error, answer) =>
       error || !answer ? reject(error) : resolve(answer),
     );
   });
 }
 
 test("health says SERVING, for the server and for the service, and NOT_SERVING when told", async () => {
-  const check = async (service: string) => {
+  const check = async (service: string, of = client) => {
     const request = Buffer.concat([Buffer.from([0x0a, service.length]), Buffer.from(service)]);
-    const answer = await unary("/grpc.health.v1.Health/Check", service ? request : Buffer.alloc(0));
+    const answer = await unary("/grpc.health.v1.Health/Check", service ? request : Buffer.alloc(0), of);
     return answer[1];
   };
   expect([await check(""), await check(INGEST_SERVICE_NAME)]).toEqual([1, 1]);
+  await using other = await gateway.ingest.startGrpc({ host: "127.0.0.1", port: 0 });
+  other.setServing(false);
+  const otherClient = new Client(`127.0.0.1:${other.port}`, credentials.createInsecure());
+  expect(await check(INGEST_SERVICE_NAME, otherClient)).toBe(2);
+  otherClient.close();
   await expect(check("nobody")).rejects.toMatchObject({ code: status.NOT_FOUND });
 });
 
-type Reflection = {
-  ServerReflectionInfo(): {
-    on(event: "data", listener: (answer: ReflectionAnswer) => void): void;
-    on(event: "error", listener: (error: ServiceError) => void): void;
-    write(request: Record<string, string>): void;
-    end(): void;
-  };
-};
-type ReflectionAnswer = {
-  listServicesResponse?: { service: { name: string }[] };
-  fileDescriptorResponse?: { fileDescriptorProto: Buffer[] };
-};
+/** Fields of ServerReflectionRequest and ServerReflectionResponse of grpc.reflection.v1. */
+const LIST_SERVICES = 7;
+const FILE_CONTAINING_SYMBOL = 4;
+const FILE_DESCRIPTOR_RESPONSE = 4;
+const LIST_SERVICES_RESPONSE = 6;
+
+/** The values of a length-delimited field of a message. */
+function fieldsOf(bytes: Uint8Array, wanted: number): Uint8Array[] {
+  const reader = new BinaryReader(bytes);
+  const values: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === wanted) values.push(reader.bytes());
+    else reader.skip(wireType, field);
+  }
+  return values;
+}
 
 test("reflection lists the service and gives the files that a symbol needs, complete", async () => {
-  const definition = loadSync(
-    createRequire(import.meta.url).resolve(
-      "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
-    ),
-    {
-      oneofs: true,
-    },
-  );
-  const constructors = loadPackageDefinition(definition) as unknown as {
-    grpc: { reflection: { v1: { ServerReflection: new (...args: unknown[]) => Reflection & Client } } };
-  };
-  const reflection = new constructors.grpc.reflection.v1.ServerReflection(
-    `127.0.0.1:${gateway.grpcPort}`,
-    credentials.createInsecure(),
-  );
-  const answers: ReflectionAnswer[] = [];
-  const call = reflection.ServerReflectionInfo();
-  call.on("data", (answer) => answers.push(answer));
-  call.on("error", (error) => {
-    throw error;
-  });
-  call.write({ listServices: "*" });
-  call.write({ fileContainingSymbol: `${INGEST_SERVICE_NAME}.Publish` });
-  call.write({ fileContainingSymbol: "bimride.tracking.v1.Fix" });
+  const answers: Buffer[] = [];
+  const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const call = client.makeBidiStreamRequest(path, asIs, asIs);
+  call.on("data", (answer: Buffer) => answers.push(answer));
+  const ask = (field: number, value: string) =>
+    call.write(Buffer.from(new BinaryWriter().tag(field, WireType.LengthDelimited).string(value).finish()));
+  ask(LIST_SERVICES, "*");
+  ask(FILE_CONTAINING_SYMBOL, `${INGEST_SERVICE_NAME}.Publish`);
+  ask(FILE_CONTAINING_SYMBOL, "bimride.tracking.v1.Fix");
   await vi.waitFor(() => expect(answers).toHaveLength(3), 10_000);
   call.end();
-  reflection.close();
-  expect(answers[0]?.listServicesResponse?.service.map(({ name }) => name)).toContain(INGEST_SERVICE_NAME);
-  const files = answers[1]?.fileDescriptorResponse?.fileDescriptorProto.map((bytes) =>
-    fromBinary(FileDescriptorProtoSchema, bytes),
+  const [list, publish, fix] = answers as [Buffer, Buffer, Buffer];
+  const services = fieldsOf(list, LIST_SERVICES_RESPONSE).flatMap((response) => fieldsOf(response, 1));
+  expect(services.map((service) => String(Buffer.from(fieldsOf(service, 1)[0] ?? [])))).toContain(
+    INGEST_SERVICE_NAME,
   );
-  const names = files?.map(({ name }) => name) ?? [];
+  const filesOf = (answer: Buffer) =>
+    fieldsOf(answer, FILE_DESCRIPTOR_RESPONSE)
+      .flatMap((response) => fieldsOf(response, 1))
+      .map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+  const names = filesOf(publish).map(({ name }) => name);
   expect(names[0]).toBe("bimride/tracking/v1/ingest.proto");
-  for (const file of files ?? []) for (const needed of file.dependency) expect(names).toContain(needed);
-  expect(answers[2]?.fileDescriptorResponse?.fileDescriptorProto).toHaveLength(1);
+  for (const file of filesOf(publish)) for (const needed of file.dependency) expect(names).toContain(needed);
+  expect(filesOf(fix)).toHaveLength(1);
 });
 
 test("a drain ends streams, connections and the listener within its bound", async () => {
