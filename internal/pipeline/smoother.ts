@@ -6,8 +6,12 @@ import { SMOOTHER_TUNING, type SmootherTuning } from "./smoother-tuning.ts";
 const RAD = Math.PI / 180;
 /** Radius that holds 68 % of a circular normal distribution, in sigmas per axis. */
 const RADIUS_68 = 1.51;
-/** Robust passes: the first one gates by what came before, the others by what came before and after. */
+/**
+ * Robust passes: the first one gates by what came before, the others by what came before and after. At least the first
+ * number, then until nobody is let in or out, at most the second.
+ */
 const PASSES = 4;
+const MAX_PASSES = 8;
 
 /** A track smoothed with the future known; one entry per fix. */
 export type SmoothTrack = {
@@ -85,16 +89,17 @@ function smoothStretch(
 function robust(stretch: Stretch, tuning: SmootherTuning): Pass {
   stretch.weight.set(stretch.stale);
   let pass = backward(forward(stretch, tuning, true));
-  for (let round = 1; round < PASSES; round++) {
-    reweigh(stretch, pass, tuning);
+  for (let round = 1, moved = 1; round < PASSES || (moved > 0 && round < MAX_PASSES); round++) {
+    moved = reweigh(stretch, pass, tuning);
     pass = backward(forward(stretch, tuning, false));
   }
   return pass;
 }
 
-/** How much each fix is to count, from how far it lies from what the others say. */
-function reweigh(stretch: Stretch, pass: Pass, tuning: SmootherTuning): void {
+/** How much each fix is to count, from how far it lies from what the others say. Returns how many were let in or out. */
+function reweigh(stretch: Stretch, pass: Pass, tuning: SmootherTuning): number {
   const { weight, stale, variance } = stretch;
+  let moved = 0;
   for (let i = 0; i < stretch.n; i++) {
     const r = variance[i]!;
     const used = r * weight[i]!;
@@ -106,10 +111,13 @@ function reweigh(stretch: Stretch, pass: Pass, tuning: SmootherTuning): void {
     const offM2 = (dx * dx + dy * dy) * alone * alone;
     const others = pass.pp[i]! * alone;
     const misfit = offM2 / 2 / (r + others);
-    if (misfit > tuning.gate && offM2 > tuning.gateFloorM * tuning.gateFloorM)
-      weight[i] = Number.POSITIVE_INFINITY;
-    else weight[i] = Math.max(stale[i]!, misfit > tuning.huber ? Math.sqrt(misfit / tuning.huber) : 1);
+    const out = misfit > tuning.gate && offM2 > tuning.gateFloorM * tuning.gateFloorM;
+    const softened = misfit > tuning.huber ? Math.sqrt(misfit / tuning.huber) : 1;
+    const next = out ? Number.POSITIVE_INFINITY : Math.max(stale[i]!, softened);
+    if ((next === Number.POSITIVE_INFINITY) !== (weight[i] === Number.POSITIVE_INFINITY)) moved++;
+    weight[i] = next;
   }
+  return moved;
 }
 
 function excludedShare(stretch: Stretch): number {
