@@ -44,7 +44,7 @@ it("answers 3,000 pieces of garbage without a fault of its own, and good calls i
   await using test = await startTestEdge(new Map(), { history });
   await test.start(tripOf(someTripId(1)));
   const authorization = `Bearer ${await test.token("ops", "o")}`;
-  for (let seed = 0; seed < 3_000; seed++) {
+  const sendGarbage = async (seed: number) => {
     const encoding = ENCODINGS[seed % ENCODINGS.length]!;
     const type = TYPES[seed % TYPES.length]!;
     const response = await fetch(`${test.url}/bimride.tracking.v1.${METHODS[seed % METHODS.length]}`, {
@@ -63,13 +63,16 @@ it("answers 3,000 pieces of garbage without a fault of its own, and good calls i
       false,
     ]);
     expect([seed, response.headers.get("grpc-status")]).not.toEqual([seed, "13"]);
+  };
+  for (let seed = 0; seed < 3_000; seed += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => sendGarbage(seed + i)));
   }
   const good = await fetch(`${test.url}/v1/trips/${someTripId(1)}/live`, { headers: { authorization } });
   expect(good.status).toBe(200);
   const metrics = await test.registry.metrics();
   expect(metrics).not.toContain('code="INTERNAL"');
   expect(metrics).toContain('bimride_edge_watches{kind="trips"} 0');
-}, 60_000);
+}, 180_000);
 
 it("calls a message that is no protobuf or too large by its name, in every protocol", async () => {
   await using test = await startTestEdge(new Map(), { limits: { maxMessageBytes: 1_000 } });
