@@ -117,6 +117,14 @@ describe("planted faults are found", () => {
     );
   });
 
+  test("what only tests import is theirs, until something else imports it", async () => {
+    await plant("internal/core/rig.ts", 'import "vitest";\nexport const rig = 1;\n');
+    await plant("internal/core/rig.test.ts", 'import "./rig.ts";\n');
+    expect((await imports()).filter((problem) => problem.includes("rig"))).toEqual([]);
+    await plant("internal/core/user.ts", 'import "./rig.ts";\n');
+    expect(await imports()).toContain("internal/core/rig.ts imports vitest; internal/core may not");
+  });
+
   test("a package that package.json does not name is found", async () => {
     await cp(join(root, "package.json"), join(copy, "package.json"));
     await plant(

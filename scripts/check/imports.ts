@@ -10,18 +10,38 @@ export const TABLE_PATH = "docs/ARCHITECTURE.md";
 /** Imports under `root` that the table of docs/ARCHITECTURE.md does not allow, and holes in the table itself. */
 export async function forbiddenImports(root: string, graph: ImportGraph): Promise<string[]> {
   const table = parseImportTable(await readFile(join(root, TABLE_PATH), "utf8"));
-  return [...table.problems, ...tableHoles(table, graph), ...violations(table, graph)];
+  const tests = testFiles(graph);
+  return [...table.problems, ...tableHoles(table, graph, tests), ...violations(table, graph, tests)];
+}
+
+/** Tests by their names, and what only tests import: their helpers. */
+function testFiles(graph: ImportGraph): ReadonlySet<string> {
+  const importers = new Map<string, string[]>();
+  for (const [path, targets] of graph) {
+    for (const target of targets) importers.set(target, [...(importers.get(target) ?? []), path]);
+  }
+  const tests = new Set([...graph.keys()].filter(isTest));
+  const isHelper = (path: string) =>
+    !tests.has(path) && (importers.get(path)?.every((importer) => tests.has(importer)) ?? false);
+  for (
+    let found = [...graph.keys()].filter(isHelper);
+    found.length > 0;
+    found = [...graph.keys()].filter(isHelper)
+  ) {
+    for (const path of found) tests.add(path);
+  }
+  return tests;
 }
 
 /** Every file that is no test needs a row, and each folder of internal one of its own; a row needs a file. */
-function tableHoles(table: ImportTable, graph: ImportGraph): string[] {
+function tableHoles(table: ImportTable, graph: ImportGraph, tests: ReadonlySet<string>): string[] {
   const problems = new Set<string>();
   for (const path of graph.keys()) {
     const row = rowOf(table, path);
     const folder = /^internal\/[^/]+(?=\/)/.exec(path)?.[0];
     if (folder !== undefined && !table.rows.has(folder))
       problems.add(`${folder} has no row in ${TABLE_PATH}`);
-    if (row === undefined && !isTest(path) && path.includes("/"))
+    if (row === undefined && !tests.has(path) && path.includes("/"))
       problems.add(`${path} has no row in ${TABLE_PATH}`);
   }
   for (const row of table.rows.keys()) {
@@ -32,13 +52,13 @@ function tableHoles(table: ImportTable, graph: ImportGraph): string[] {
 }
 
 /** Tests may import anything, nothing else may import a test; the rest goes by the table. */
-function violations(table: ImportTable, graph: ImportGraph): string[] {
+function violations(table: ImportTable, graph: ImportGraph, tests: ReadonlySet<string>): string[] {
   const problems: string[] = [];
   for (const [path, targets] of graph) {
     const row = rowOf(table, path);
-    if (isTest(path) || row === undefined) continue;
+    if (tests.has(path) || row === undefined) continue;
     for (const target of targets) {
-      if (isTest(target)) problems.push(`${path} imports ${target}, which only tests may`);
+      if (tests.has(target)) problems.push(`${path} imports ${target}, which only tests may`);
       else if (!mayImport(table, row, target)) problems.push(`${path} imports ${target}; ${row} may not`);
     }
   }

@@ -29,7 +29,8 @@ export function isSource(path: string): boolean {
   return /\.tsx?$/.test(path) && !path.startsWith("gen/");
 }
 
-const TEST_NAMES = /(^|\/)([^/]*\.test|(contract|conformance)(-[^/]+)?|([^/]+-)?kit|(fake|test)-[^/]+)\.tsx?$/;
+const TEST_NAMES =
+  /(^|\/)([^/]*\.test|(contract|conformance)(-[^/]+)?|([^/]+-)?kit|(fake|test)-[^/]+)\.tsx?$/;
 
 /**
  * Whether the path is a test or what only tests use, told by its name: `*.test.ts`, contract suites (`contract.ts`,
