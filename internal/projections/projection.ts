@@ -118,7 +118,7 @@ export class Projection implements AsyncDisposable {
     const { log, snapshots } = this.#deps;
     for (let partition = 0; partition < log.partitions; partition++) {
       const body = await snapshots.load(this.#snapshotName(partition));
-      const snapshot = body && readSnapshot(body);
+      const snapshot = body && this.#read(body, partition);
       const bounds = await log.bounds(partition);
       let state = snapshot?.state ?? createPartitionState(partition);
       if (state.cursor > bounds.last) {
@@ -210,10 +210,16 @@ export class Projection implements AsyncDisposable {
   #warn(message: string, error: unknown): void {
     this.#deps.logger.warn({ err: error, projection: this.#view.name }, message);
   }
-}
 
-function readSnapshot(body: Uint8Array): { state: PartitionState; own: Uint8Array } | undefined {
-  const snapshot = fromBinary(ProjectionSnapshotSchema, body);
-  if (snapshot.format !== SNAPSHOT_FORMAT) return undefined;
-  return { state: decodeState(snapshot.pipeline), own: snapshot.own };
+  /** A snapshot that can't be used only lengthens the replay: all that the log keeps is read again. */
+  #read(body: Uint8Array, partition: number): { state: PartitionState; own: Uint8Array } | undefined {
+    try {
+      const snapshot = fromBinary(ProjectionSnapshotSchema, body);
+      if (snapshot.format !== SNAPSHOT_FORMAT) throw new RangeError(`format ${snapshot.format} is not known`);
+      return { state: decodeState(snapshot.pipeline, this.#deps.limits), own: snapshot.own };
+    } catch (error) {
+      this.#warn(`snapshot of partition ${partition} can't be used, reading the log instead`, error);
+      return undefined;
+    }
+  }
 }
