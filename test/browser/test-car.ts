@@ -83,7 +83,7 @@ function sendFixes(app: RunningApp, driverId: string, token: string) {
       position,
       accuracyM: 4,
       speedMps: 10,
-      headingDeg: 0,
+      headingDeg: 94,
     };
     const fixes = { fixes: [fix], deviceTimeMs: String(now) };
     try {

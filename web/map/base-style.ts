@@ -45,7 +45,7 @@ export function baseStyle(streets: Streets, palette: Palette): StyleSpecificatio
       roads("paths", ["path", "service"], palette.path, width(0.2, 0.9, 3), 12.5),
       roads("minor-edge", MINOR, palette.minorEdge, width(0.8, 4, 17), 12),
       roads("major-edge", MAJOR, palette.majorEdge, width(2.2, 7.5, 25)),
-      roads("minor", MINOR, palette.minor, width(0.5, 2.6, 14)),
+      roads("minor", MINOR, palette.minor, width(0.8, 2.8, 14)),
       roads("major", MAJOR, palette.major, width(1.3, 5.5, 21)),
       {
         id: "names",

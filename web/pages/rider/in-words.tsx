@@ -1,3 +1,4 @@
+import { Freshness } from "../../../gen/bimride/tracking/v1/live_pb.ts";
 import type { Trip } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { TripState } from "../../client/watcher.ts";
 import { nearestStreet, type Streets } from "../../map/nearest-street.ts";
@@ -13,10 +14,14 @@ export function InWords({ state, streets, open }: Props) {
   if (!trip || !position || isOver(trip)) return null;
   const car = { latDeg: position.latitudeE7 / 1e7, lonDeg: position.longitudeE7 / 1e7 };
   const street = streets && nearestStreet(streets, car);
+  const old = state.freshness.freshness >= Freshness.STALE;
   const facts: [string, string][] = [
-    ["Where", [street ? `On ${street}` : "", toNextStop(trip, car)].filter(Boolean).join(", ")],
-    ["Moving", movement(position.speedCmps, position.headingDeg)],
-    ["Seen at", clockTime(Number(position.capturedAtMs))],
+    [
+      old ? "Last seen" : "Where",
+      [street ? `On ${street}` : "", toNextStop(trip, car)].filter(Boolean).join(", "),
+    ],
+    [old ? "Was" : "Moving", movement(position.speedCmps, position.headingDeg)],
+    [old ? "At" : "Seen at", clockTime(Number(position.capturedAtMs))],
   ];
   return (
     <section class={`in-words ${open ? "is-open" : ""}`} aria-label="Where the car is">
