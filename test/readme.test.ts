@@ -46,7 +46,7 @@ function expectShown(path: string, blocks: readonly RunnableBlock[], outputs: re
   }
 }
 
-describe("the documents' commands run as they stand", () => {
+describe("the documents' commands run as they stand", { timeout: 2 * RUN_TIMEOUT_MS }, () => {
   test("docs/API.md", async () => {
     await using service = await startService(["--no-demo"]);
     const blocks = runnableBlocks(read("docs/API.md"));
