@@ -25,7 +25,13 @@ export function report(name: string, result: CaseResult): BenchReport {
     cores: cpus().length,
     memGiB: Math.round(totalmem() / 2 ** 30),
   };
-  return { schema: "bimride.bench/1", case: name, machine, versions: { node: process.versions.node }, ...result };
+  return {
+    schema: "bimride.bench/1",
+    case: name,
+    machine,
+    versions: { node: process.versions.node },
+    ...result,
+  };
 }
 
 export function atMost(name: string, reach: number, got: number): Target {

@@ -37,7 +37,9 @@ export async function runBench(argv: readonly string[]): Promise<number> {
   const { name, run, values } = parsed;
   try {
     const result = report(name, await run(log));
-    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`);
+    process.stdout.write(
+      values.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`,
+    );
     return values.gate && result.targets.some((target) => !target.ok) ? 3 : 0;
   } catch (error) {
     log(`could not measure: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -82,7 +84,8 @@ function parse(argv: readonly string[]) {
     };
     const [name = ""] = positionals;
     const run = cases[name];
-    if (positionals.length !== 1 || !run) throw new RangeError(`no such case: ${positionals.join(" ") || "(none)"}`);
+    if (positionals.length !== 1 || !run)
+      throw new RangeError(`no such case: ${positionals.join(" ") || "(none)"}`);
     return { name, run, values };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

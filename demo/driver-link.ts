@@ -39,7 +39,9 @@ export class DriverLink {
   constructor(options: DriverLinkOptions) {
     this.#options = options;
     // A connection of its own, as every phone has: links of one process would else share one.
-    this.#client = new Client(options.address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+    this.#client = new Client(options.address, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+    });
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${options.token}`);
     this.#stream = this.#client.makeBidiStreamRequest(

@@ -26,7 +26,12 @@ export async function runSimulate(argv: readonly string[]): Promise<number> {
   }
   const mint = tokenMint(await openSigningKey(args.keys), "bimride", "bimride", () => Date.now());
   await using simulation = new Simulation({
-    fleet: createFleet({ seed: args.seed, cars: args.cars, graph: await readRoadGraph(), startMs: Date.now() }),
+    fleet: createFleet({
+      seed: args.seed,
+      cars: args.cars,
+      graph: await readRoadGraph(),
+      startMs: Date.now(),
+    }),
     grpcAddress: args.grpc,
     httpUrl: args.http,
     mint: async (role, subject) => (await mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token,

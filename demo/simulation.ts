@@ -39,7 +39,10 @@ export class Simulation implements AsyncDisposable {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.#client = createClient(TripService, createConnectTransport({ baseUrl: options.httpUrl, httpVersion: "1.1" }));
+    this.#client = createClient(
+      TripService,
+      createConnectTransport({ baseUrl: options.httpUrl, httpVersion: "1.1" }),
+    );
   }
 
   /** Ends what an earlier run left running, then starts the fleet. */
@@ -140,7 +143,10 @@ export class Simulation implements AsyncDisposable {
     const tripId = this.#trips.get(driverId);
     if (!tripId) return;
     this.#trips.delete(driverId);
-    await this.#client.setTripStatus({ tripId, status: TripStatus.COMPLETE }, { headers: await this.#headers() });
+    await this.#client.setTripStatus(
+      { tripId, status: TripStatus.COMPLETE },
+      { headers: await this.#headers() },
+    );
   }
 
   async #cancelLeftovers(): Promise<void> {

@@ -27,7 +27,9 @@ export async function runDrills(argv: readonly string[]): Promise<number> {
       seed: Number(values.seed),
     };
     if (Object.values(args).some((value) => !(value >= 0))) throw new RangeError("options take numbers");
-    const known: Record<string, () => Promise<DrillResult>> = { "kill-process": () => killProcess(args, log) };
+    const known: Record<string, () => Promise<DrillResult>> = {
+      "kill-process": () => killProcess(args, log),
+    };
     const [name = ""] = positionals;
     drills = name === "all" ? Object.values(known) : known[name] ? [known[name]] : [];
     if (drills.length === 0) throw new RangeError(`no such drill: ${name || "(none)"}`);

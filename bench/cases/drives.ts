@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { type DirtKind, dirty, formatCsv, parseCsv, thinned } from "../dirt.ts";
 import { driveFile } from "../drive/run.ts";
 import { readCsv } from "../drive/trace.ts";
+import { driftReturn } from "../drives/drift.ts";
 import { jumps, placesOf, wanderMPerMin } from "../drives/marker.ts";
 import { scorePosition, scoreRoute, tracesFolder } from "../drives/score.ts";
-import { driftReturn } from "../drives/drift.ts";
 import { atLeast, atMost, type CaseResult, type Target } from "../report.ts";
 
 export type DrivesArgs = { sets: string[]; intervalsS: number[]; dirt: DirtKind[]; seeds: number[] };
@@ -41,13 +41,18 @@ export async function drives(args: DrivesArgs, log: (line: string) => void): Pro
   const rows: DriveRow[] = [];
   try {
     for (const set of args.sets) {
-      const files = readdirSync(join(traces, set)).filter((name) => /^[^.]+\.csv$/.test(name)).sort();
+      const files = readdirSync(join(traces, set))
+        .filter((name) => /^[^.]+\.csv$/.test(name))
+        .sort();
       for (const file of files) {
-        for (const everyS of args.intervalsS) rows.push(await one({ traces, folder, set, file, everyS }, log));
+        for (const everyS of args.intervalsS)
+          rows.push(await one({ traces, folder, set, file, everyS }, log));
       }
     }
     for (const kind of args.dirt) {
-      const files = readdirSync(join(traces, DIRT_SET)).filter((name) => /^[^.]+\.csv$/.test(name)).sort();
+      const files = readdirSync(join(traces, DIRT_SET))
+        .filter((name) => /^[^.]+\.csv$/.test(name))
+        .sort();
       for (const file of files) {
         for (const everyS of args.intervalsS) {
           for (const seed of args.seeds) {
@@ -59,7 +64,14 @@ export async function drives(args: DrivesArgs, log: (line: string) => void): Pro
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return { args, seed: args.seeds[0] ?? 1, runs: 1, durationS: 0, results: { rows }, targets: rows.flatMap(targetsOf) };
+  return {
+    args,
+    seed: args.seeds[0] ?? 1,
+    runs: 1,
+    durationS: 0,
+    results: { rows },
+    targets: rows.flatMap(targetsOf),
+  };
 }
 
 type Job = {
@@ -103,20 +115,36 @@ async function one(job: Job, log: (line: string) => void): Promise<DriveRow> {
   const route = path.replace(".csv", ".route.csv");
   if (existsSync(truth)) {
     const scored = await scorePosition(truth, dirt ? cleanFile : sent, out);
-    Object.assign(row, { rawRmsM: scored.raw.rms, rmsM: scored.track.rms, rawP95M: scored.raw.p95, p95M: scored.track.p95 });
+    Object.assign(row, {
+      rawRmsM: scored.raw.rms,
+      rmsM: scored.track.rms,
+      rawP95M: scored.raw.p95,
+      p95M: scored.track.p95,
+    });
     if (planted.drifts.length > 0) {
-      row.driftReturnM = driftReturn(readCsv(truth, ["t_ms"]), readCsv(cleanFile, ["t_ms"]), marker, planted.drifts);
+      row.driftReturnM = driftReturn(
+        readCsv(truth, ["t_ms"]),
+        readCsv(cleanFile, ["t_ms"]),
+        marker,
+        planted.drifts,
+      );
     }
   } else if (existsSync(route)) {
     const [before, after] = [await scoreRoute(route, sent), await scoreRoute(route, out)];
-    Object.assign(row, { rawRmsM: before.dist.rms, rmsM: after.dist.rms, rawP95M: before.dist.p95, p95M: after.dist.p95 });
+    Object.assign(row, {
+      rawRmsM: before.dist.rms,
+      rmsM: after.dist.rms,
+      rawP95M: before.dist.p95,
+      p95M: after.dist.p95,
+    });
   }
   log(JSON.stringify(row));
   return row;
 }
 
 function targetsOf(row: DriveRow): Target[] {
-  const name = (what: string) => `${row.set}/${row.trace} ${row.everyS} s ${row.dirt || "untouched"}: ${what}`;
+  const name = (what: string) =>
+    `${row.set}/${row.trace} ${row.everyS} s ${row.dirt || "untouched"}: ${what}`;
   const { rawRmsM = 0, rmsM = 0, rawP95M = 0, p95M = 0 } = row;
   const targets = [atLeast(name("share published"), 0.97, row.sharePublished)];
   if (NO_TARGET.has(row.set)) return targets;
@@ -130,6 +158,7 @@ function targetsOf(row: DriveRow): Target[] {
   if (kind === "jumps") targets.push(atMost(name("RMS"), rawRmsM + 0.5, rmsM));
   if (kind === "noise") targets.push(atMost(name("RMS"), row.everyS > 1 ? 8 : 4.5, rmsM));
   if (kind === "bias" && row.everyS > 1) targets.push(atMost(name("RMS"), 11, rmsM));
-  if (row.driftReturnM !== undefined) targets.push(atMost(name("error over raw at the third fix"), 5, row.driftReturnM));
+  if (row.driftReturnM !== undefined)
+    targets.push(atMost(name("error over raw at the third fix"), 5, row.driftReturnM));
   return targets;
 }

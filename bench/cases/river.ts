@@ -29,7 +29,9 @@ type Run = {
 export async function river(args: RiverArgs, log: (line: string) => void): Promise<CaseResult> {
   const runs: Run[] = [];
   for (let n = 1; n <= args.runs; n++) {
-    log(`run ${n} of ${args.runs}: ${args.rate} fixes/s, ${args.viewers} viewers, ${args.warmUpS} + ${args.durationS} s`);
+    log(
+      `run ${n} of ${args.runs}: ${args.rate} fixes/s, ${args.viewers} viewers, ${args.warmUpS} + ${args.durationS} s`,
+    );
     runs.push(await oneRun(args, log));
   }
   const middle = (pick: (run: Run) => number) => median(runs.map(pick));
@@ -65,10 +67,26 @@ export async function river(args: RiverArgs, log: (line: string) => void): Promi
     },
     targets: [
       atMost("deviceToViewerMs.p99", 50, deviceToViewerMs.p99),
-      atMost("missing", 0, sum((run) => run.missing)),
-      atMost("duplicated", 0, sum((run) => run.duplicated)),
-      atMost("wentBack", 0, sum((run) => run.wentBack)),
-      atMost("bytesPerUpdate", 120, middle((run) => run.bytesPerUpdate)),
+      atMost(
+        "missing",
+        0,
+        sum((run) => run.missing),
+      ),
+      atMost(
+        "duplicated",
+        0,
+        sum((run) => run.duplicated),
+      ),
+      atMost(
+        "wentBack",
+        0,
+        sum((run) => run.wentBack),
+      ),
+      atMost(
+        "bytesPerUpdate",
+        120,
+        middle((run) => run.bytesPerUpdate),
+      ),
     ],
   };
 }

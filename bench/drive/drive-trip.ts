@@ -8,7 +8,12 @@ import type { Trace } from "./trace.ts";
 export type DriveTrip = { tripId: string; riderId: string };
 
 /** Books the recorded drive as a trip from its first to its last position. */
-export async function createDriveTrip(app: App, driverId: string, trace: Trace, path: LatLon[]): Promise<DriveTrip> {
+export async function createDriveTrip(
+  app: App,
+  driverId: string,
+  trace: Trace,
+  path: LatLon[],
+): Promise<DriveTrip> {
   const first = trace.rows[0]?.fix;
   const last = trace.rows.at(-1)?.fix;
   if (!first || !last) throw new Error("the trace has no positions");

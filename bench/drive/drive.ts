@@ -1,10 +1,10 @@
-import type { DescEnum } from "@bufbuild/protobuf";
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
+import type { DescEnum } from "@bufbuild/protobuf";
+import { DriverLink } from "../../demo/driver-link.ts";
+import { VerdictCodeSchema } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { LiveTrip, TripUpdate } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { type Freshness, FreshnessSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
-import { VerdictCodeSchema } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
-import { DriverLink } from "../../demo/driver-link.ts";
 import type { App } from "../../internal/app/app.ts";
 import { fromE7 } from "../../internal/core/geo.ts";
 import { DEFAULT_LIMITS } from "../../internal/core/limits.ts";
@@ -12,8 +12,8 @@ import type { Clock } from "../../internal/core/time.ts";
 import { compareVersions, formatVersion, type Version } from "../../internal/core/version.ts";
 import { VirtualClock } from "../../internal/core/virtual-clock.ts";
 import { createDriveTrip } from "./drive-trip.ts";
-import { TripReader } from "./trip-reader.ts";
 import { readPath, type Trace, type TraceRow } from "./trace.ts";
+import { type SeenState, TripReader } from "./trip-reader.ts";
 
 const DRIVER_ID = "drive";
 /** Time that is let pass after the last fix, so that the end of the drive has settled on the map. */
@@ -46,7 +46,9 @@ export async function drive(
     if (tMs === undefined) return;
     result[late ? "late" : "published"]++;
     const place = `${fromE7(point.latitudeE7).toFixed(7)},${fromE7(point.longitudeE7).toFixed(7)}`;
-    file.write(`${tMs},${place},${formatVersion(version)},${nameOf(FreshnessSchema, freshness)},${late ? 1 : 0}\n`);
+    file.write(
+      `${tMs},${place},${formatVersion(version)},${nameOf(FreshnessSchema, freshness)},${late ? 1 : 0}\n`,
+    );
   };
   const reader = new TripReader(app, trip, (state) => writeRows(state, row));
   const link = new DriverLink({
@@ -77,7 +79,6 @@ export async function drive(
 
 type Point = { latitudeE7: number; longitudeE7: number; capturedAtMs: bigint };
 type RowWriter = (point: Point, version: Version, freshness: Freshness, late: boolean) => void;
-export type SeenState = { message: LiveTrip | TripUpdate; version: Version; freshness: Freshness; capturedBefore: number };
 
 function writeRows({ message, version, freshness, capturedBefore }: SeenState, row: RowWriter): void {
   if (message.$typeName === "bimride.tracking.v1.TripUpdate") {

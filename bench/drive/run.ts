@@ -34,7 +34,9 @@ export async function runDrive(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${JSON.stringify(await driveFile(args))}\n`);
     return 0;
   } catch (error) {
-    process.stderr.write(`drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return 1;
   }
 }
@@ -77,6 +79,7 @@ function parse(argv: readonly string[]): DriveArgs {
   const everyS = Number(values.every);
   const speed = values.speed === "max" ? "max" : Number(values.speed);
   if (!(everyS >= 0)) throw new RangeError("--every takes seconds");
-  if (speed !== "max" && !(speed > 0 && speed <= 1_000)) throw new RangeError("--speed takes a factor up to 1000, or max");
+  if (speed !== "max" && !(speed > 0 && speed <= 1_000))
+    throw new RangeError("--speed takes a factor up to 1000, or max");
   return { trace, out, plan, everyS, speed };
 }

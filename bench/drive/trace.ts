@@ -53,9 +53,15 @@ export function readTrace(path: string, options: TraceOptions): Trace {
 
 /** The points of a `lat,lon,part` file in order, parts joined; at most `limit`, evenly thinned. */
 export function readPath(path: string, limit: number): LatLon[] {
-  const points = readCsv(path, ["lat", "lon"]).map((record) => ({ latDeg: Number(record.lat), lonDeg: Number(record.lon) }));
+  const points = readCsv(path, ["lat", "lon"]).map((record) => ({
+    latDeg: Number(record.lat),
+    lonDeg: Number(record.lon),
+  }));
   if (points.length <= limit) return points;
-  return Array.from({ length: limit }, (_, i) => points[Math.round((i * (points.length - 1)) / (limit - 1))]!);
+  return Array.from(
+    { length: limit },
+    (_, i) => points[Math.round((i * (points.length - 1)) / (limit - 1))]!,
+  );
 }
 
 /** Cells by column name. */
@@ -78,7 +84,8 @@ function thin(records: CsvRecord[], everyS: number): CsvRecord[] {
   let last: number | undefined;
   return records.filter((record) => {
     const time = Math.round(Number(record.t_ms));
-    const keep = last === undefined || time - last >= everyS * 1000 - THIN_SLACK_MS || time < last - everyS * 1000;
+    const keep =
+      last === undefined || time - last >= everyS * 1000 - THIN_SLACK_MS || time < last - everyS * 1000;
     if (keep) last = time;
     return keep;
   });

@@ -1,11 +1,23 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { Freshness, LiveService, type LiveTrip, type TripUpdate } from "../../gen/bimride/tracking/v1/live_pb.ts";
+import {
+  Freshness,
+  LiveService,
+  type LiveTrip,
+  type TripUpdate,
+} from "../../gen/bimride/tracking/v1/live_pb.ts";
 import type { App } from "../../internal/app/app.ts";
 import type { Version } from "../../internal/core/version.ts";
 import { ZERO_VERSION } from "../../internal/core/version.ts";
 import type { DriveTrip } from "./drive-trip.ts";
-import type { SeenState } from "./drive.ts";
+
+/** What the watcher got, with the capture time of the newest position before it. */
+export type SeenState = {
+  message: LiveTrip | TripUpdate;
+  version: Version;
+  freshness: Freshness;
+  capturedBefore: number;
+};
 
 /** How long the watcher may take to get what was published before the drive is given up, milliseconds of real time. */
 const PATIENCE_MS = 30_000;
@@ -61,12 +73,16 @@ export class TripReader {
   }
 
   async #read(app: App, trip: DriveTrip): Promise<void> {
-    const client = createClient(LiveService, createConnectTransport({ baseUrl: app.httpUrl, httpVersion: "1.1" }));
+    const client = createClient(
+      LiveService,
+      createConnectTransport({ baseUrl: app.httpUrl, httpVersion: "1.1" }),
+    );
     const headers = { authorization: `Bearer ${await app.mint("rider", trip.riderId)}` };
     const request = { targets: [{ tripId: trip.tripId }] };
     for await (const { message } of client.watchTrips(request, { headers, signal: this.#abort.signal })) {
       if (message.case === "snapshot" || message.case === "update") this.#seen(message.value);
-      else if (message.case === "unavailable") throw new Error(`the trip can't be watched: ${message.value.code}`);
+      else if (message.case === "unavailable")
+        throw new Error(`the trip can't be watched: ${message.value.code}`);
     }
   }
 
@@ -74,7 +90,12 @@ export class TripReader {
     const { version, freshness, position } = message;
     if (version) this.#version = { ...version, sequence: Number(version.sequence) };
     if (freshness) this.#freshness = freshness.freshness;
-    this.#onState({ message, version: this.#version, freshness: this.#freshness, capturedBefore: this.#capturedAtMs });
+    this.#onState({
+      message,
+      version: this.#version,
+      freshness: this.#freshness,
+      capturedBefore: this.#capturedAtMs,
+    });
     if (position) this.#capturedAtMs = Math.max(this.#capturedAtMs, Number(position.capturedAtMs));
     this.#wake();
   }

@@ -1,6 +1,6 @@
 import { distanceM } from "../../internal/core/geo.ts";
-import type { CsvRecord } from "../drive/trace.ts";
 import type { DriftEpisode } from "../dirt.ts";
+import type { CsvRecord } from "../drive/trace.ts";
 import type { Place } from "./marker.ts";
 
 /** Fixes after a drift's end by which the marker must be back. */
@@ -16,7 +16,11 @@ export function driftReturn(
   marker: readonly Place[],
   drifts: readonly DriftEpisode[],
 ): number {
-  const reference = truth.map((record) => ({ tMs: Number(record.t_ms), lat: Number(record.lat), lon: Number(record.lon) }));
+  const reference = truth.map((record) => ({
+    tMs: Number(record.t_ms),
+    lat: Number(record.lat),
+    lon: Number(record.lon),
+  }));
   const raw = new Map(clean.map((record) => [Number(record.t_ms), record]));
   let worst = 0;
   for (const { toMs } of drifts) {

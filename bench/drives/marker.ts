@@ -23,7 +23,10 @@ export function placesOf(records: readonly CsvRecord[]): Place[] {
 }
 
 /** Metres per minute that the marker moves while the device says that the car stands, over all such stretches together. */
-export function wanderMPerMin(raw: readonly Place[], marker: readonly Place[]): { minutes: number; mPerMin: number } {
+export function wanderMPerMin(
+  raw: readonly Place[],
+  marker: readonly Place[],
+): { minutes: number; mPerMin: number } {
   const standing = new Set(raw.filter((place) => place.speedMps < STANDING_MPS).map((place) => place.tMs));
   let metres = 0;
   let ms = 0;

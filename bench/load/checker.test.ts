@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "./checker.ts";
 
-const fix = (seq: number, sessionId = "session-a", driverId = "car-1") => ({ driverId, sessionId, seq, capturedAtMs: seq });
+const fix = (seq: number, sessionId = "session-a", driverId = "car-1") => ({
+  driverId,
+  sessionId,
+  seq,
+  capturedAtMs: seq,
+});
 
 describe("the checker", () => {
   test("is content when every acked fix is found once", () => {
@@ -22,6 +27,10 @@ describe("the checker", () => {
   });
 
   test("does not mind fixes that are stored and were never acked, or were acked twice", () => {
-    expect(compare([fix(0), fix(0)], [fix(0), fix(1)])).toMatchObject({ acked: 1, missing: 0, duplicated: 0 });
+    expect(compare([fix(0), fix(0)], [fix(0), fix(1)])).toMatchObject({
+      acked: 1,
+      missing: 0,
+      duplicated: 0,
+    });
   });
 });

@@ -44,8 +44,14 @@ export async function checkHistory(
   }
 }
 
-async function readTrack(server: ServerProcess, trip: { tripId: string; driverId: string }): Promise<AckedFix[]> {
-  const client = createClient(HistoryService, createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }));
+async function readTrack(
+  server: ServerProcess,
+  trip: { tripId: string; driverId: string },
+): Promise<AckedFix[]> {
+  const client = createClient(
+    HistoryService,
+    createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }),
+  );
   const headers = { authorization: `Bearer ${await server.mint("support", "checker")}` };
   const found: AckedFix[] = [];
   for (let pageToken = ""; ; ) {

@@ -1,8 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { DriverLink } from "../../demo/driver-link.ts";
 import { VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { TripService, TripType, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
-import { DriverLink } from "../../demo/driver-link.ts";
 import type { Fix } from "../../internal/core/fix.ts";
 import { destination } from "../../internal/core/geo.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -53,7 +53,9 @@ export class LoadDrivers {
     const drivers: Driver[] = [];
     for (let first = 0; first < count; first += CREATE_BATCH) {
       const size = Math.min(CREATE_BATCH, count - first);
-      drivers.push(...(await Promise.all(Array.from({ length: size }, (_, i) => newDriver(server, prefix, first + i)))));
+      drivers.push(
+        ...(await Promise.all(Array.from({ length: size }, (_, i) => newDriver(server, prefix, first + i)))),
+      );
     }
     const load = new LoadDrivers(server, drivers);
     for (let first = 0; first < count; first += CREATE_BATCH) {
@@ -118,7 +120,12 @@ export class LoadDrivers {
           const fix = driver.unacked.get(seq);
           if (!fix || !isDurable(code)) continue;
           driver.unacked.delete(seq);
-          this.acked.push({ driverId: driver.id, sessionId: driver.sessionId, seq, capturedAtMs: fix.capturedAtMs });
+          this.acked.push({
+            driverId: driver.id,
+            sessionId: driver.sessionId,
+            seq,
+            capturedAtMs: fix.capturedAtMs,
+          });
           this.ackMs.push(now - fix.capturedAtMs);
         }
       },
@@ -159,8 +166,14 @@ async function newDriver(server: ServerProcess, prefix: string, index: number): 
   const id = `${prefix}-${String(index).padStart(5, "0")}`;
   const start = destination(57.7, 11.97, (index * 137.5) % 360, 20 * (index % 400));
   const end = destination(start.latDeg, start.lonDeg, (index * 61) % 360, 20_000);
-  const client = createClient(TripService, createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }));
-  const place = ({ latDeg, lonDeg }: { latDeg: number; lonDeg: number }) => ({ latitudeDeg: latDeg, longitudeDeg: lonDeg });
+  const client = createClient(
+    TripService,
+    createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }),
+  );
+  const place = ({ latDeg, lonDeg }: { latDeg: number; lonDeg: number }) => ({
+    latitudeDeg: latDeg,
+    longitudeDeg: lonDeg,
+  });
   const { trip } = await client.createTrip(
     {
       idempotencyKey: `trip-${id}`,

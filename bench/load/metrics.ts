@@ -23,7 +23,9 @@ export async function readMetrics(server: ServerProcess): Promise<Metrics> {
 /** The summary of what happened between two readings. Quantiles are upper borders of histogram buckets. */
 export function subtract(after: Metrics, before: Metrics): MetricsSummary {
   const delta = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
-  const hops = new Set([...after.keys()].flatMap((key) => /^bimride_edge_hop_ms_count\{hop="(\w+)"/.exec(key)?.[1] ?? []));
+  const hops = new Set(
+    [...after.keys()].flatMap((key) => /^bimride_edge_hop_ms_count\{hop="(\w+)"/.exec(key)?.[1] ?? []),
+  );
   const hopsMs = Object.fromEntries([...hops].map((hop) => [hop, hopQuantiles(hop, after, delta)]));
   const entries = delta(`${ENTRY_FIXES}_count`);
   return { hopsMs, fixesPerMessage: entries > 0 ? round(delta(`${ENTRY_FIXES}_sum`) / entries) : 0 };
@@ -34,7 +36,11 @@ function hopQuantiles(hop: string, after: Metrics, delta: (key: string) => numbe
   for (const key of after.keys()) {
     if (!key.startsWith(`${HOPS}_bucket{`) || !key.includes(`hop="${hop}"`)) continue;
     const border = /le="([^"]+)"/.exec(key)?.[1];
-    if (border) buckets.push({ border: border === "+Inf" ? Number.POSITIVE_INFINITY : Number(border), count: delta(key) });
+    if (border)
+      buckets.push({
+        border: border === "+Inf" ? Number.POSITIVE_INFINITY : Number(border),
+        count: delta(key),
+      });
   }
   buckets.sort((a, b) => a.border - b.border);
   const n = buckets.at(-1)?.count ?? 0;

@@ -54,9 +54,15 @@ export class ServerProcess implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
-    if (child.exitCode !== null || child.signalCode !== null || !this.httpUrl) throw new Error("the server did not start");
+    if (child.exitCode !== null || child.signalCode !== null || !this.httpUrl)
+      throw new Error("the server did not start");
     child.stdout!.resume();
-    this.#ports = ["--http-port", new URL(this.httpUrl).port, "--grpc-port", this.grpcAddress.split(":").at(-1)!];
+    this.#ports = [
+      "--http-port",
+      new URL(this.httpUrl).port,
+      "--grpc-port",
+      this.grpcAddress.split(":").at(-1)!,
+    ];
   }
 
   get pid(): number {

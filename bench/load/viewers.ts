@@ -51,7 +51,10 @@ export class Viewers {
     const headers = { authorization: `Bearer ${await server.mint("rider", riderId)}` };
     let version: Version = ZERO_VERSION;
     while (!signal.aborted) {
-      const client = createClient(LiveService, createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }));
+      const client = createClient(
+        LiveService,
+        createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }),
+      );
       try {
         for await (const { message } of client.watchTrips({ targets: [{ tripId }] }, { headers, signal })) {
           if (message.case === "snapshot") {
@@ -76,12 +79,17 @@ export class Viewers {
   #seen(update: TripUpdate): void {
     if (!update.position) return;
     this.lastUpdateAtMs = Date.now();
-    this.deviceToViewerMs.push(performance.timeOrigin + performance.now() - Number(update.position.capturedAtMs));
+    this.deviceToViewerMs.push(
+      performance.timeOrigin + performance.now() - Number(update.position.capturedAtMs),
+    );
     this.updateBytes.push(toBinary(TripUpdateSchema, update).length);
   }
 }
 
-function newer(than: Version, wire: { generation: number; sequence: bigint; index: number } | undefined): Version | undefined {
+function newer(
+  than: Version,
+  wire: { generation: number; sequence: bigint; index: number } | undefined,
+): Version | undefined {
   if (!wire) return undefined;
   const version = { generation: wire.generation, sequence: Number(wire.sequence), index: wire.index };
   return compareVersions(version, than) > 0 ? version : undefined;

@@ -1,22 +1,22 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { jwksFile, jwksUrl, type KeySource } from "../auth/jwks.ts";
 import { jwtAuthenticator } from "../auth/jwt.ts";
 import { jwksPathOf, makeKeyFiles, openSigningKey } from "../auth/keys.ts";
 import { type TokenMint, tokenMint } from "../auth/mint.ts";
-import type { Role } from "../auth/principal.ts";
 import { limitsOf, type Settings, SettingsError } from "../config/settings.ts";
-import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
-import { type Edge, startEdge } from "./edge-role.ts";
-import { type Engines, openEngines } from "./engines.ts";
-import { type DataFolder, openDataFolder } from "./data-folder.ts";
-import { startGateway } from "./gateway-role.ts";
-import { type Processor, startProcessor } from "./processor-role.ts";
-import { choosePort } from "./ports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
 import { TripService } from "../trips/service.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { type Edge, startEdge } from "./edge-role.ts";
+import { openEngines } from "./engines.ts";
+import { startGateway } from "./gateway-role.ts";
+import { type App, type Parts, secureRandom } from "./parts.ts";
+import { choosePort } from "./ports.ts";
+import { type Processor, startProcessor } from "./processor-role.ts";
+
+export type { App } from "./parts.ts";
 
 export type AppOptions = {
   telemetry: Telemetry;
@@ -26,33 +26,6 @@ export type AppOptions = {
   print?(line: string): void;
   /** Make signing keys in the data folder when none are configured, as demo mode does. */
   ownKeys?: boolean;
-};
-
-/** What the roles of one process share. */
-export type Parts = {
-  settings: Settings;
-  limits: Limits;
-  clock: Clock;
-  telemetry: Telemetry;
-  engines: Engines;
-  trips: TripService;
-  authenticator: ReturnType<typeof jwtAuthenticator>;
-  /** Undefined where tokens come from elsewhere. */
-  mint: TokenMint | undefined;
-};
-
-/** The whole service in one process. */
-export type App = AsyncDisposable & {
-  readonly httpUrl: string;
-  readonly grpcAddress: string;
-  /** The engines behind it, for tests and tools. */
-  readonly engines: Engines;
-  /** A token of the process's own keys. Throws where tokens come from elsewhere. */
-  mint(role: Role, subject: string): Promise<string>;
-  /** Resolves once every readiness check is content. */
-  ready(): Promise<void>;
-  /** Resolves once the live projection has read what the log holds now. */
-  liveCaughtUp(): Promise<void>;
 };
 
 const TOKEN_TTL_MS = 48 * 3_600_000;
@@ -104,7 +77,12 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
   return Object.assign(app, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
 }
 
-function face(parts: Parts, processor: Processor, edge: Edge, grpcAddress: string): Omit<App, typeof Symbol.asyncDispose> {
+function face(
+  parts: Parts,
+  processor: Processor,
+  edge: Edge,
+  grpcAddress: string,
+): Omit<App, typeof Symbol.asyncDispose> {
   return {
     httpUrl: edge.url,
     grpcAddress,
@@ -122,7 +100,12 @@ function face(parts: Parts, processor: Processor, edge: Edge, grpcAddress: strin
 
 type Keys = { source: KeySource; mint: TokenMint | undefined };
 
-async function openKeys(settings: Settings, folder: DataFolder, clock: Clock, mayMake: boolean): Promise<Keys> {
+async function openKeys(
+  settings: Settings,
+  folder: DataFolder,
+  clock: Clock,
+  mayMake: boolean,
+): Promise<Keys> {
   if (settings.authJwksUrl) return { source: jwksUrl(new URL(settings.authJwksUrl)), mint: undefined };
   if (settings.authJwksFile) return { source: await jwksFile(settings.authJwksFile, clock), mint: undefined };
   const keyFolder = folder.path("keys");
@@ -135,9 +118,4 @@ async function openKeys(settings: Settings, folder: DataFolder, clock: Clock, ma
   const key = there ? await openSigningKey(keyFolder) : await makeKeyFiles(keyFolder);
   const mint = tokenMint(key, settings.authIssuer, settings.authAudience, () => clock.now());
   return { source: await jwksFile(jwksPathOf(keyFolder), clock), mint };
-}
-
-/** For ids that nobody may guess. */
-export function secureRandom(count: number): Uint8Array {
-  return randomBytes(count);
 }

@@ -42,13 +42,18 @@ export function openDataFolder(folder: string, fresh: boolean): DataFolder {
 function hold(folder: string, holderFile: string): DatabaseSync {
   const lock = new DatabaseSync(join(folder, "lock.sqlite"), { timeout: 0 });
   try {
-    lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (one INTEGER); COMMIT;");
+    lock.exec(
+      "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (one INTEGER); COMMIT;",
+    );
     return lock;
   } catch (error) {
     lock.close();
-    throw new DataFolderHeldError(`${folder} is held by ${holder(holderFile)}; stop it, or use another folder with --data`, {
-      cause: error,
-    });
+    throw new DataFolderHeldError(
+      `${folder} is held by ${holder(holderFile)}; stop it, or use another folder with --data`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

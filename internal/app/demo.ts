@@ -1,13 +1,16 @@
 import { createFleet } from "../../demo/fleet.ts";
 import { readRoadGraph } from "../../demo/road-graph.ts";
 import { Simulation } from "../../demo/simulation.ts";
-import type { App, Parts } from "./app.ts";
+import type { App, Parts } from "./parts.ts";
 
 /** Share of the demo cars with a trip. */
 const BUSY_SHARE = 0.6;
 
 /** The demo city's fleet, driving against this process through its real ports. */
-export async function startDemo(app: Omit<App, typeof Symbol.asyncDispose>, parts: Parts): Promise<AsyncDisposable> {
+export async function startDemo(
+  app: Omit<App, typeof Symbol.asyncDispose>,
+  parts: Parts,
+): Promise<AsyncDisposable> {
   const { settings, clock, telemetry } = parts;
   const fleet = createFleet({
     seed: settings.demoSeed,

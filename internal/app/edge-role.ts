@@ -4,8 +4,8 @@ import type { FastifyPluginAsync } from "fastify";
 import { DEFAULT_WEB_SETTINGS, type ReadinessCheck } from "../edge/deps.ts";
 import { createEdge } from "../edge/edge.ts";
 import { TripHub } from "../live/trip-hub.ts";
-import { type Parts, secureRandom } from "./app.ts";
 import type { Gateway } from "./gateway-role.ts";
+import { type Parts, secureRandom } from "./parts.ts";
 import { urlHost } from "./ports.ts";
 import type { Processor } from "./processor-role.ts";
 
@@ -17,7 +17,12 @@ export type Edge = AsyncDisposable & {
 const WEB_ROOT = fileURLToPath(new URL("../../web/dist", import.meta.url));
 
 /** The edge: the ways out, the pages, and in this process the ingest routes on the same port. */
-export async function startEdge(parts: Parts, port: number, gateway: Gateway, processor: Processor): Promise<Edge> {
+export async function startEdge(
+  parts: Parts,
+  port: number,
+  gateway: Gateway,
+  processor: Processor,
+): Promise<Edge> {
   const { settings, engines, clock, limits, telemetry, trips, authenticator, mint } = parts;
   const { bus, latest, history, log } = engines;
   const logger = telemetry.logger.child({ part: "edge" });
@@ -28,7 +33,18 @@ export async function startEdge(parts: Parts, port: number, gateway: Gateway, pr
     { name: "projections", check: () => processor.health() },
   ];
   const edge = await createEdge({
-    ...{ hub, latest, history, trips, tripStore: engines.trips, authenticator, clock, limits, telemetry, readiness },
+    ...{
+      hub,
+      latest,
+      history,
+      trips,
+      tripStore: engines.trips,
+      authenticator,
+      clock,
+      limits,
+      telemetry,
+      readiness,
+    },
     randomBytes: secureRandom,
     webRoot: existsSync(WEB_ROOT) ? WEB_ROOT : undefined,
     plugins: [gateway.ingest.httpRoutes(), gateway.ingest.webSocketRoutes(), pageSettings(parts)],

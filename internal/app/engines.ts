@@ -31,7 +31,9 @@ export type Engines = {
   snapshots: Snapshots;
 };
 
-type EngineTable = { [Port in keyof Engines]: Record<string, (context: EngineContext) => Promise<Engines[Port]>> };
+type EngineTable = {
+  [Port in keyof Engines]: Record<string, (context: EngineContext) => Promise<Engines[Port]>>;
+};
 
 /** THE TABLE of engines. Nothing outside an engine's folder knows which one runs; each loads only when it is chosen. */
 export const ENGINES = {
@@ -39,7 +41,14 @@ export const ENGINES = {
     async sqlite({ path, region, clock, limits, logMaxBytes }) {
       const { openSqliteLog } = await import("../eventlog/sqlite/log.ts");
       const { partitions } = limits;
-      return openSqliteLog({ path: path("log.sqlite"), region, partitions, clock, limits, maxBytes: logMaxBytes });
+      return openSqliteLog({
+        path: path("log.sqlite"),
+        region,
+        partitions,
+        clock,
+        limits,
+        maxBytes: logMaxBytes,
+      });
     },
   },
   history: {

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
-import type { Parts } from "./app.ts";
+import type { Parts } from "./parts.ts";
 import { urlHost } from "./ports.ts";
 
 export type Gateway = AsyncDisposable & {

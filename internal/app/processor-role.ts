@@ -4,7 +4,7 @@ import { LiveView } from "../projections/live.ts";
 import { Projection } from "../projections/projection.ts";
 import { createProposer } from "../projections/proposer.ts";
 import { startTicker } from "../projections/ticker.ts";
-import type { Parts } from "./app.ts";
+import type { Parts } from "./parts.ts";
 
 export type Processor = AsyncDisposable & {
   /** Why it is not well, if it isn't. */
@@ -35,7 +35,14 @@ export async function startProcessor(parts: Parts): Promise<Processor> {
   );
   stack.defer(() => proposer.idle());
   const lease = (partition: number) => leases.find((held) => held.partition === partition);
-  const liveView = new LiveView({ bus, latest, clock, limits, lease, propose: (detection) => proposer.offer(detection) });
+  const liveView = new LiveView({
+    bus,
+    latest,
+    clock,
+    limits,
+    lease,
+    propose: (detection) => proposer.offer(detection),
+  });
   const historyView = new HistoryView({ history, limits, storePeriodMs: HISTORY_STORE_PERIOD_MS });
   const deps = { log, snapshots, clock, limits, logger };
   const past = stack.use(await Projection.start(deps, historyView));

@@ -3,8 +3,8 @@ import type { Limits } from "../core/limits.ts";
 import type { LiveChange } from "../core/live.ts";
 import type { Trip } from "../core/trip.ts";
 import type { Disposition, PipelineOutput } from "./output.ts";
-import type { PartitionState, PartyState, SessionState, TripState } from "./state.ts";
 import type { Estimate } from "./stages/position.ts";
+import type { PartitionState, PartyState, SessionState, TripState } from "./state.ts";
 
 /** What the stages share while one fix is on its way; one object per entry, filled anew for each fix. */
 export type FixContext = {
@@ -38,7 +38,11 @@ export function emit(
   content: Omit<LiveChange, "tripId" | "version" | "previous">,
 ): void {
   const previous = live.version;
-  const version = { generation: trip.generation, sequence: context.sequence, index: context.out.changes.length };
+  const version = {
+    generation: trip.generation,
+    sequence: context.sequence,
+    index: context.out.changes.length,
+  };
   live.version = version;
   context.out.changes.push({ tripId: trip.tripId, version, previous, ...content });
 }

@@ -1,4 +1,4 @@
-import { partyKey, type Fix, type FixBatch } from "../core/fix.ts";
+import { type Fix, type FixBatch, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LogRecord } from "../eventlog/record.ts";
 import type { FixContext } from "./context.ts";
@@ -19,7 +19,12 @@ export type PipelineEntry = { sequence: number; loggedAtMs: number; records: rea
  * output. The same entries in the same order give the same states and outputs, whoever runs them and whenever. An entry
  * that was processed already changes nothing.
  */
-export function processEntry(state: PartitionState, entry: PipelineEntry, limits: Limits, out: PipelineOutput): void {
+export function processEntry(
+  state: PartitionState,
+  entry: PipelineEntry,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
   if (entry.sequence <= state.cursor) return;
   state.cursor = entry.sequence;
   for (const record of entry.records) {
@@ -38,13 +43,17 @@ function processRecord(
 ): void {
   switch (record.kind) {
     case "fixBatch":
-      return processFixes(state, entry, record, limits, out);
+      processFixes(state, entry, record, limits, out);
+      return;
     case "tripChange":
-      return tripChanged(state, entry, record.trip, limits, out);
+      tripChanged(state, entry, record.trip, limits, out);
+      return;
     case "sessionOpened":
-      return sessionChanged(state, entry, record, limits, out);
+      sessionChanged(state, entry, record, limits, out);
+      return;
     case "deviceState":
-      return deviceReported(state, entry, record, limits, out);
+      deviceReported(state, entry, record, limits, out);
+      return;
     case "erased":
       state.erased.set(partyKey(record.party), record.receivedAtMs);
       state.parties.delete(partyKey(record.party));
@@ -80,7 +89,14 @@ function processFixes(
     atMs: 0,
     disposition: "applied",
     placed: false,
-    estimate: { latDeg: 0, lonDeg: 0, speedMps: Number.NaN, headingDeg: Number.NaN, accuracyM: 0, outlier: false },
+    estimate: {
+      latDeg: 0,
+      lonDeg: 0,
+      speedMps: Number.NaN,
+      headingDeg: Number.NaN,
+      accuracyM: 0,
+      outlier: false,
+    },
     trip: undefined,
     phased: undefined,
   };

@@ -2,9 +2,9 @@ import type { FixContext } from "./context.ts";
 import { dedupe } from "./stages/dedupe.ts";
 import { join } from "./stages/join.ts";
 import { order } from "./stages/order.ts";
-import { phase } from "./stages/trip-phase.ts";
 import { place } from "./stages/place.ts";
 import { publish } from "./stages/publish.ts";
+import { phase } from "./stages/trip-phase.ts";
 
 /** One step of a fix on its way: pure, synchronous, changes the context and the states in it. False ends the way. */
 export type Stage = (context: FixContext) => boolean;

@@ -1,5 +1,5 @@
-import type { DeviceStatus, TripLive } from "../core/live.ts";
 import type { Party } from "../core/fix.ts";
+import type { DeviceStatus, TripLive } from "../core/live.ts";
 import type { SeqIntervals } from "../core/seq-intervals.ts";
 import type { Trip } from "../core/trip.ts";
 import type { LatestParty } from "./output.ts";

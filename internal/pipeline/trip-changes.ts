@@ -1,5 +1,5 @@
-import type { Limits } from "../core/limits.ts";
 import { partyKey } from "../core/fix.ts";
+import type { Limits } from "../core/limits.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
 import { emit } from "./context.ts";
 import { homePartition } from "./home.ts";
@@ -71,7 +71,10 @@ function begin(state: PartitionState, trip: Trip): TripState {
 function assign(state: PartitionState, current: TripState): void {
   const { trip } = current;
   if (!trip.driverId) return;
-  if (!isRunning(trip)) return release(state, trip);
+  if (!isRunning(trip)) {
+    release(state, trip);
+    return;
+  }
   const other = state.tripOfDriver.get(trip.driverId);
   if (!other || other.trip.tripId <= trip.tripId) state.tripOfDriver.set(trip.driverId, current);
 }

@@ -1,0 +1,77 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type PartitionSnapshot, PartitionSnapshotSchema } from "../../gen/bimride/state/v1/state_pb.ts";
+import { BimrideError } from "../core/errors.ts";
+import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import { isRunning } from "../core/trip.ts";
+import { int64 } from "./snapshot-columns.ts";
+import { fromPartyMessage, POSITION_FIELDS, toPartyMessage } from "./snapshot-parties.ts";
+import { fromTripMessage, PHASE_FIELDS, toTripMessage } from "./snapshot-trips.ts";
+import { createPartitionState, type PartitionState, type TripState } from "./state.ts";
+
+/** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, once there was one. */
+export const STATE_FORMAT = 1;
+
+/** A partition's state as bytes (bimride.state.v1.PartitionSnapshot). Going on from it gives the same result as without. */
+export function encodeState(state: PartitionState): Uint8Array {
+  return toBinary(
+    PartitionSnapshotSchema,
+    create(PartitionSnapshotSchema, {
+      format: STATE_FORMAT,
+      partition: state.partition,
+      cursor: int64(state.cursor),
+      pipelineTimeMs: int64(state.pipelineTimeMs),
+      sweptAtMs: int64(state.sweptAtMs),
+      positionFields: POSITION_FIELDS.names,
+      phaseFields: PHASE_FIELDS.names,
+      parties: Array.from(state.parties.values(), toPartyMessage),
+      trips: Array.from(state.trips.values(), (trip) => toTripMessage(trip, state)),
+      erased: Array.from(state.erased, ([partyKey, atMs]) => ({ partyKey, erasedAtMs: int64(atMs) })),
+    }),
+  );
+}
+
+/**
+ * Inverse of {@link encodeState}. Throws MESSAGE_INVALID for bytes that are no snapshot or one of a format that this
+ * build does not read: the state is then built from the log.
+ */
+export function decodeState(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): PartitionState {
+  try {
+    return restore(fromBinary(PartitionSnapshotSchema, bytes), limits);
+  } catch (error) {
+    if (error instanceof BimrideError) throw error;
+    throw new BimrideError("MESSAGE_INVALID", "The snapshot of the pipeline is damaged.", { cause: error });
+  }
+}
+
+function restore(message: PartitionSnapshot, limits: Limits): PartitionState {
+  if (message.format !== STATE_FORMAT) {
+    throw new BimrideError(
+      "MESSAGE_INVALID",
+      `The snapshot has format ${message.format}, this build reads ${STATE_FORMAT}.`,
+      { field: "format" },
+    );
+  }
+  const state = createPartitionState(message.partition);
+  state.cursor = Number(message.cursor);
+  state.pipelineTimeMs = Number(message.pipelineTimeMs);
+  state.sweptAtMs = Number(message.sweptAtMs);
+  for (const part of message.parties) {
+    const party = fromPartyMessage(part, message.positionFields, limits);
+    state.parties.set(party.key, party);
+  }
+  for (const part of message.trips) {
+    const trip = fromTripMessage(part, message.phaseFields, state);
+    state.trips.set(trip.trip.tripId, trip);
+    offer(state, trip);
+  }
+  for (const { partyKey, erasedAtMs } of message.erased) state.erased.set(partyKey, Number(erasedAtMs));
+  return state;
+}
+
+/** A driver's fixes go to the running trip; should there be two, to the one that was made last (trip-changes.ts). */
+function offer(state: PartitionState, current: TripState): void {
+  const { trip } = current;
+  if (!trip.driverId || !isRunning(trip)) return;
+  const other = state.tripOfDriver.get(trip.driverId);
+  if (!other || other.trip.tripId <= trip.tripId) state.tripOfDriver.set(trip.driverId, current);
+}
