@@ -3,7 +3,6 @@ import { finished } from "node:stream/promises";
 import type { DescEnum } from "@bufbuild/protobuf";
 import { DriverLink } from "../../demo/driver-link.ts";
 import { VerdictCodeSchema } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
-import type { LiveTrip, TripUpdate } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { type Freshness, FreshnessSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import type { App } from "../../internal/app/app.ts";
 import { fromE7 } from "../../internal/core/geo.ts";

@@ -1,9 +1,9 @@
 import { type DeviceState, type Party, partyKey } from "../core/fix.ts";
 import { partitionOf } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
+import { SeqIntervals } from "../core/seq-intervals.ts";
 import { ClockOffset } from "./clock-offset.ts";
 import type { HelloInput } from "./messages.ts";
-import { SeqIntervals } from "../core/seq-intervals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** What the gateway knows of a session; outlives its streams, so that a reconnect keeps its place. */

@@ -110,7 +110,13 @@ function eventsOf(trip: Trip): TripEvent[] {
     { tripId, atMs: statusAtMs, key: `status-${status}`, kind: "status", status, source: statusSource },
   ];
   for (const span of trip.assignments) {
-    events.push({ tripId, atMs: span.fromMs, key: `driver-${span.driverId}`, kind: "driver", driverId: span.driverId });
+    events.push({
+      tripId,
+      atMs: span.fromMs,
+      key: `driver-${span.driverId}`,
+      kind: "driver",
+      driverId: span.driverId,
+    });
   }
   return events;
 }

@@ -1,11 +1,11 @@
-import type { TripLive } from "../core/live.ts";
 import type { Limits } from "../core/limits.ts";
+import type { TripLive } from "../core/live.ts";
 import type { Clock } from "../core/time.ts";
 import type { Latest, LatestParty } from "../latest/latest.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Lease } from "../partitions/lease.ts";
-import type { Detection, PipelineOutput } from "../pipeline/output.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
+import type { Detection, PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
 import type { View } from "./projection.ts";
 
@@ -71,7 +71,8 @@ export class LiveView implements View {
           removed: [],
         });
       } catch (error) {
-        for (const party of parties) if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);
+        for (const party of parties)
+          if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);
         for (const tripId of trips) pending.trips.add(tripId);
         throw error;
       }

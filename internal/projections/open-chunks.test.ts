@@ -25,7 +25,10 @@ function processed(seq: number, atMs: number, sessionId = "session-a"): Processe
 
 describe("open chunks", () => {
   test("hold every fix once, whatever order and sessions they come in", () => {
-    const fix = fc.record({ age: fc.integer({ min: 0, max: 600_000 }), session: fc.constantFrom("session-a", "session-b") });
+    const fix = fc.record({
+      age: fc.integer({ min: 0, max: 600_000 }),
+      session: fc.constantFrom("session-a", "session-b"),
+    });
     fc.assert(
       fc.property(fc.array(fix, { maxLength: 60 }), (fixes) => {
         const chunks = new OpenChunks(limits);
@@ -35,7 +38,10 @@ describe("open chunks", () => {
           for (const chunk of chunks.takeDirty()) {
             expect(chunk.fixes.length).toBeLessThanOrEqual(limits.maxFixesPerChunk);
             expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
-            rows.set(`${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`, chunk.fixes.map((one) => one.seq));
+            rows.set(
+              `${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`,
+              chunk.fixes.map((one) => one.seq),
+            );
           }
         });
         const stored = [...rows.values()].flat().sort((a, b) => a - b);

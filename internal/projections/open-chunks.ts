@@ -67,7 +67,8 @@ export class OpenChunks {
   /** Forgets chunks that have been open for so long that nothing may be added, once they are stored. */
   closeOld(pipelineTimeMs: number): void {
     for (const [key, chunk] of this.#open) {
-      if (pipelineTimeMs - chunk.openedAtMs > this.#limits.maxChunkSpanMs && !this.#dirty.has(chunk)) this.#open.delete(key);
+      if (pipelineTimeMs - chunk.openedAtMs > this.#limits.maxChunkSpanMs && !this.#dirty.has(chunk))
+        this.#open.delete(key);
     }
   }
 
@@ -85,7 +86,14 @@ export class OpenChunks {
   }
 }
 
-function recorded({ batch, fix, disposition, outlier, publishedLatDeg, publishedLonDeg }: ProcessedFix): RecordedFix {
+function recorded({
+  batch,
+  fix,
+  disposition,
+  outlier,
+  publishedLatDeg,
+  publishedLonDeg,
+}: ProcessedFix): RecordedFix {
   return {
     ...fix,
     sessionId: batch.sessionId,

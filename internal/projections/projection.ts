@@ -1,7 +1,7 @@
-import { fromBinary, toBinary, create } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { ProjectionSnapshotSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
-import { type BimrideError, asBimrideError } from "../core/errors.ts";
+import { asBimrideError, type BimrideError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, sleep } from "../core/time.ts";
 import { decodeEntry } from "../eventlog/codec.ts";
@@ -75,7 +75,8 @@ export class Projection implements AsyncDisposable {
       const partition = turn++ % deps.log.partitions;
       void projection.#snapshot(partition).catch((error) => projection.#warn("snapshot not saved", error));
     });
-    const stopStores = view.storePeriodMs > 0 ? deps.clock.every(view.storePeriodMs, () => projection.#storeSoon()) : () => {};
+    const stopStores =
+      view.storePeriodMs > 0 ? deps.clock.every(view.storePeriodMs, () => projection.#storeSoon()) : () => {};
     projection.#stopTimers = () => {
       stopSnapshots();
       stopStores();
@@ -122,7 +123,10 @@ export class Projection implements AsyncDisposable {
       const bounds = await log.bounds(partition);
       let state = snapshot?.state ?? createPartitionState(partition);
       if (state.cursor > bounds.last) {
-        this.#deps.logger.warn({ partition }, "snapshot is ahead of the log: the log was replaced, starting anew");
+        this.#deps.logger.warn(
+          { partition },
+          "snapshot is ahead of the log: the log was replaced, starting anew",
+        );
         state = createPartitionState(partition);
       }
       if (!snapshot) state.cursor = bounds.first - 1;
@@ -153,7 +157,12 @@ export class Projection implements AsyncDisposable {
     for (const entry of batch) {
       const state = this.#states[entry.partition]!;
       const { records } = decodeEntry(entry.body);
-      processEntry(state, { sequence: entry.sequence, loggedAtMs: entry.loggedAtMs, records }, this.#deps.limits, out);
+      processEntry(
+        state,
+        { sequence: entry.sequence, loggedAtMs: entry.loggedAtMs, records },
+        this.#deps.limits,
+        out,
+      );
       this.#view.entry(state, out);
       out.clear();
     }

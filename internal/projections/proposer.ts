@@ -28,7 +28,8 @@ export function createProposer(
   return {
     offer(detection) {
       queue.push(detection);
-      if (queue.length > MAX_QUEUED) failed(queue.shift()!, new Error("too many detections wait for the trips store"));
+      if (queue.length > MAX_QUEUED)
+        failed(queue.shift()!, new Error("too many detections wait for the trips store"));
       running ??= run();
     },
     idle: () => running ?? Promise.resolve(),

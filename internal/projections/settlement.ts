@@ -78,12 +78,25 @@ export class Settlements {
     }
     const found = settle(trip, tracks, this.#limits);
     const before = await this.#history.final(trip.tripId);
-    if (before && isDeepStrictEqual({ ...before, revision: 0, settledAtMs: 0 }, { ...found, revision: 0, settledAtMs: 0 })) return;
+    if (
+      before &&
+      isDeepStrictEqual({ ...before, revision: 0, settledAtMs: 0 }, { ...found, revision: 0, settledAtMs: 0 })
+    )
+      return;
     const final: TripFinal = { ...found, revision: (before?.revision ?? 0) + 1, settledAtMs };
     await this.#history.putFinal(final);
     const { tripId, distanceM, approachM, phases, revision } = final;
     await this.#history.putEvents([
-      { tripId, atMs: settledAtMs, key: `settled-${revision}`, kind: "settled", distanceM, approachM, phases, revision },
+      {
+        tripId,
+        atMs: settledAtMs,
+        key: `settled-${revision}`,
+        kind: "settled",
+        distanceM,
+        approachM,
+        phases,
+        revision,
+      },
     ]);
   }
 
@@ -91,8 +104,18 @@ export class Settlements {
     const fixes: RecordedFix[] = [];
     for (;;) {
       const last = fixes.at(-1);
-      const after = last && { atMs: last.capturedAtMs + last.clockOffsetMs, sessionId: last.sessionId, seq: last.seq };
-      const page = await this.#history.track({ party, fromMs, toMs, limit: PAGE, ...(after ? { after } : {}) });
+      const after = last && {
+        atMs: last.capturedAtMs + last.clockOffsetMs,
+        sessionId: last.sessionId,
+        seq: last.seq,
+      };
+      const page = await this.#history.track({
+        party,
+        fromMs,
+        toMs,
+        limit: PAGE,
+        ...(after ? { after } : {}),
+      });
       fixes.push(...page);
       if (page.length < PAGE) return fixes;
     }

@@ -20,9 +20,14 @@ export function startTicker(
   return clock.every(limits.tickAfterMs, () => {
     const now = clock.now();
     for (const state of states) {
-      if (underWay.has(state.partition) || now - state.pipelineTimeMs < limits.tickAfterMs || !waits(state)) continue;
+      if (underWay.has(state.partition) || now - state.pipelineTimeMs < limits.tickAfterMs || !waits(state))
+        continue;
       underWay.add(state.partition);
-      const body = encodeEntry({ region: log.region, traceparent: "", records: [{ kind: "tick", receivedAtMs: now }] });
+      const body = encodeEntry({
+        region: log.region,
+        traceparent: "",
+        records: [{ kind: "tick", receivedAtMs: now }],
+      });
       void log
         .append(state.partition, body)
         .catch(deps.failed)
