@@ -17,7 +17,7 @@ export const POSITION_TUNING = Object.freeze({
   /** Errors of successive coarse fixes resemble each other: they weigh less than independent ones would, factor of variance. */
   coarseWeight: 1.5,
   /** A standing car's fixes only drift: each weighs this much less, factor of variance. */
-  standingWeight: 8,
+  standingWeight: 25,
 
   // How a car moves.
   /** Below this reported speed the car stands, metres per second. */
