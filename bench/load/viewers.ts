@@ -12,6 +12,7 @@ export class Viewers {
   readonly #watching: Promise<void>[] = [];
   /** From when the fix was due at the device to when the viewer had it. */
   readonly deviceToViewerMs: number[] = [];
+  /** Sizes of position updates, those that carry a changed trip left out. */
   readonly updateBytes: number[] = [];
   wentBack = 0;
   reconnects = 0;
@@ -56,9 +57,12 @@ export class Viewers {
         createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }),
       );
       try {
-        for await (const { message } of client.watchTrips({ targets: [{ tripId }] }, { headers, signal })) {
+        const target = version === ZERO_VERSION ? { tripId } : { tripId, resumeAfter: wire(version) };
+        for await (const { message } of client.watchTrips({ targets: [target] }, { headers, signal })) {
           if (message.case === "snapshot") {
-            version = newer(version, message.value.version) ?? version;
+            const next = newer(version, message.value.version);
+            if (!next && version !== ZERO_VERSION) this.wentBack++;
+            version = next ?? version;
             started();
           } else if (message.case === "update") {
             const next = newer(version, message.value.version);
@@ -82,7 +86,7 @@ export class Viewers {
     this.deviceToViewerMs.push(
       performance.timeOrigin + performance.now() - Number(update.position.capturedAtMs),
     );
-    this.updateBytes.push(toBinary(TripUpdateSchema, update).length);
+    if (!update.trip) this.updateBytes.push(toBinary(TripUpdateSchema, update).length);
   }
 }
 
@@ -93,4 +97,8 @@ function newer(
   if (!wire) return undefined;
   const version = { generation: wire.generation, sequence: Number(wire.sequence), index: wire.index };
   return compareVersions(version, than) > 0 ? version : undefined;
+}
+
+function wire(version: Version): { generation: number; sequence: bigint; index: number } {
+  return { ...version, sequence: BigInt(version.sequence) };
 }

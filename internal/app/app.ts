@@ -62,6 +62,8 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     mint: keys.mint,
   };
   const processor = stack.use(await startProcessor(parts));
+  // Nobody may see a state older than one that was shown before a crash: first the replay, then the doors.
+  await processor.liveCaughtUp();
   const port = (setting: "http" | "grpc") =>
     setting === "http"
       ? choosePort(settings.httpPort, settings.httpHost, settings.given.has("httpPort"), "http.port", print)
