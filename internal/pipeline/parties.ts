@@ -12,8 +12,8 @@ type RecordOf<Kind extends LogRecord["kind"]> = Extract<LogRecord, { kind: Kind 
 type Entry = { sequence: number };
 const NOTHING_KNOWN: DeviceState = Object.freeze({});
 
-/** The party's state, made when it is new. */
-export function partyOf(state: PartitionState, party: Party, _limits: Limits): PartyState {
+/** The party's state, made when it is new. Who takes a record of the party in sets `lastSeenMs` afterwards. */
+export function partyOf(state: PartitionState, party: Party): PartyState {
   const key = partyKey(party);
   let found = state.parties.get(key);
   if (!found) {
@@ -29,7 +29,6 @@ export function partyOf(state: PartitionState, party: Party, _limits: Limits): P
     };
     state.parties.set(key, found);
   }
-  found.lastSeenMs = state.pipelineTimeMs;
   return found;
 }
 
@@ -66,7 +65,8 @@ export function sessionChanged(
   limits: Limits,
   out: PipelineOutput,
 ): void {
-  const party = partyOf(state, record.party, limits);
+  const party = partyOf(state, record.party);
+  party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
   if (session !== party.sessions.at(-1)) return;
   const connected = !record.closed;
@@ -83,7 +83,8 @@ export function deviceReported(
   limits: Limits,
   out: PipelineOutput,
 ): void {
-  const party = partyOf(state, record.party, limits);
+  const party = partyOf(state, record.party);
+  party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
   if (session !== party.sessions.at(-1)) return;
   setDevice(state, entry, party, { state: record.state, connected: true, atMs: record.receivedAtMs }, out);

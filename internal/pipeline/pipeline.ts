@@ -18,6 +18,7 @@ export type PipelineEntry = { sequence: number; loggedAtMs: number; records: rea
  * Takes an entry through the pipeline: a pure function of (state, entry, limits) that changes the state and adds to the
  * output. The same entries in the same order give the same states and outputs, whoever runs them and whenever. An entry
  * that was processed already changes nothing.
+ * @param out empty: the changes of an entry are numbered by their place in it
  */
 export function processEntry(
   state: PartitionState,
@@ -74,7 +75,7 @@ function processFixes(
 ): void {
   const first = batch.fixes[0];
   if (!first) return;
-  const party = partyOf(state, batch.party, limits);
+  const party = partyOf(state, batch.party);
   const session = sessionOf(party, batch, limits);
   const context: FixContext = {
     state,
@@ -106,6 +107,7 @@ function processFixes(
     context.fix = fix;
     for (const stage of STAGES) if (!stage(context)) break;
   }
+  party.lastSeenMs = state.pipelineTimeMs;
 }
 
 /** A batch's fixes by seq, so that a batch sent newest first still moves the marker along all of them. */

@@ -47,7 +47,7 @@ export type SessionState = {
   seen: SeqIntervals;
   /** Largest seq applied; -1 before the first. */
   highSeq: number;
-  /** Fixes in a row that are newer by seq and older by time. */
+  /** Batches in a row whose newest fix is newer by seq and older by time. */
   behind: number;
   /** Added to corrected times after a step of the device clock. */
   shiftMs: number;

@@ -9,11 +9,11 @@ export function pushToTrail(trail: TrailPoint[], point: TrailPoint, limit: numbe
   if (trail.length > limit + SLACK) trail.splice(0, trail.length - limit);
 }
 
-/** Adds a late point in order of time; false when it is there already or older than all that is kept. */
+/** Adds a late point in order of time; false when it is there already or older than the last `limit` points. */
 export function addToTrail(trail: TrailPoint[], point: TrailPoint, limit: number): boolean {
   let at = trail.length;
   while (at > 0 && trail[at - 1]!.capturedAtMs > point.capturedAtMs) at--;
-  if (at === 0 && trail.length >= limit) return false;
+  if (trail.length >= limit && at <= trail.length - limit) return false;
   if (at > 0 && trail[at - 1]!.capturedAtMs === point.capturedAtMs) return false;
   trail.splice(at, 0, point);
   if (trail.length > limit + SLACK) trail.splice(0, trail.length - limit);
