@@ -1,6 +1,6 @@
 import { checkHistory } from "../bench/load/checker.ts";
 import { LoadDrivers, pause } from "../bench/load/load-drivers.ts";
-import { ServerProcess } from "../bench/load/server-process.ts";
+import { ServiceProcess } from "../bench/load/service-process.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { createRandom } from "../demo/random.ts";
 
@@ -30,8 +30,7 @@ const CARS_PER_RATE = 4;
  * what the drivers were told is durable. The drivers resend what was not acked; the viewers resume.
  */
 export async function killProcess(args: KillArgs, log: (line: string) => void): Promise<DrillResult> {
-  await using server = new ServerProcess();
-  await server.start();
+  await using server = await ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" });
   const drivers = await LoadDrivers.create(server, args.rate * CARS_PER_RATE, "kill");
   const viewers = await Viewers.create(server, drivers.trips, args.viewers);
   drivers.start();
@@ -44,7 +43,7 @@ export async function killProcess(args: KillArgs, log: (line: string) => void): 
     const killedAt = Date.now();
     pids.push(server.pid);
     await server.kill();
-    await server.start();
+    await server.restart();
     gapMs = Math.max(gapMs, await untilUpdate(viewers, killedAt));
     log(`kill ${n} of ${args.kills}: pid ${pids.at(-1)}, ${drivers.acked.length} acked so far`);
   }

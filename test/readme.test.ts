@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { ServiceProcess } from "../bench/load/service-process.ts";
 import { openApiDocument } from "../internal/edge/openapi.ts";
 import { fencedBlocks, type RunnableBlock, runnableBlocks } from "./kit/fenced-blocks.ts";
-import { type ServiceProcess, startService } from "./kit/service-process.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8");
@@ -48,14 +48,14 @@ function expectShown(path: string, blocks: readonly RunnableBlock[], outputs: re
 
 describe("the documents' commands run as they stand", { timeout: 2 * RUN_TIMEOUT_MS }, () => {
   test("docs/API.md", async () => {
-    await using service = await startService(["--no-demo"]);
+    await using service = await ServiceProcess.start(["--no-demo"]);
     const blocks = runnableBlocks(read("docs/API.md"));
     expect(blocks.length).toBeGreaterThan(10);
     expectShown("docs/API.md", blocks, await runBlocks(blocks, service));
   });
 
   test("README.md", async () => {
-    await using service = await startService([], { BIMRIDE_DEMO_CARS: "10" });
+    await using service = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "10" });
     await untilTripsRun(service);
     const blocks = runnableBlocks(read("README.md"));
     expect(blocks.length).toBeGreaterThan(0);

@@ -51,7 +51,10 @@ async function wholeTrack(app: App, tripId: string, view: TrackView): Promise<Tr
   const { history, as } = clientsOf(app);
   const points: TrackPoint[] = [];
   for (let pageToken = ""; ; ) {
-    const page = await history.getTrack({ tripId, view, pageSize: 100, pageToken }, await as("support", "desk"));
+    const page = await history.getTrack(
+      { tripId, view, pageSize: 100, pageToken },
+      await as("support", "desk"),
+    );
     points.push(...page.points);
     if (!page.nextPageToken) return points;
     pageToken = page.nextPageToken;
@@ -66,7 +69,12 @@ async function until(what: () => Promise<boolean>): Promise<void> {
 async function send(app: App, clock: VirtualClock, trace: Trace, reader: TripReader): Promise<number> {
   let accepted = 0;
   const token = await app.mint("driver", DRIVER);
-  const link = new DriverLink({ address: app.grpcAddress, token, sessionId: "story-session", now: () => clock.now() });
+  const link = new DriverLink({
+    address: app.grpcAddress,
+    token,
+    sessionId: "story-session",
+    now: () => clock.now(),
+  });
   await link.hello(trace.rows[0]?.fix);
   for (const { fix } of trace.rows) {
     clock.advanceTo(fix.capturedAtMs);
@@ -118,7 +126,8 @@ describe.each(drives)("the whole river on %s", (_name, path, everyS) => {
       expect(distanceM(latest!.latDeg, latest!.lonDeg, last.latDeg, last.lonDeg)).toBeLessThan(60);
 
       // Station 4, the viewer: versions only grow, the trip went through its phases.
-      for (let i = 1; i < versions.length; i++) expect(compareVersions(versions[i]!, versions[i - 1]!)).toBeGreaterThanOrEqual(0);
+      for (let i = 1; i < versions.length; i++)
+        expect(compareVersions(versions[i]!, versions[i - 1]!)).toBeGreaterThanOrEqual(0);
       expect(versions.length).toBeGreaterThan(sent.size * 0.97);
       expect(statuses).toContain(TripStatus.ENROUTE_TO_DROPOFF);
       await reader.stop();
@@ -146,19 +155,26 @@ describe.each(drives)("the whole river on %s", (_name, path, everyS) => {
           () => false,
         );
       });
-      const { summary } = await history.getTrack({ tripId, view: TrackView.FINAL }, await as("rider", trip.riderId));
+      const { summary } = await history.getTrack(
+        { tripId, view: TrackView.FINAL },
+        await as("rider", trip.riderId),
+      );
       expect(summary!.distanceM).toBeGreaterThan(1_000);
       expect(summary!.phases.at(-1)!.toMs).not.toBe(0n);
       const { events } = await history.listTripEvents({ tripId }, await as("support", "desk"));
       const reached = events.flatMap(({ event }) => (event.case === "status" ? [event.value.status] : []));
-      expect(reached).toEqual(expect.arrayContaining([TripStatus.NEW, TripStatus.ENROUTE_TO_DROPOFF, TripStatus.COMPLETE]));
+      expect(reached).toEqual(
+        expect.arrayContaining([TripStatus.NEW, TripStatus.ENROUTE_TO_DROPOFF, TripStatus.COMPLETE]),
+      );
       expect(events.some(({ event }) => event.case === "settled")).toBe(true);
     }
 
     // Station 7, a restart: the same trip, the same record.
     await using again = await open(folder.path, clock);
     const { trips, as } = clientsOf(again);
-    expect((await trips.getTrip({ tripId }, await as("backend", "desk"))).trip!.status).toBe(TripStatus.COMPLETE);
+    expect((await trips.getTrip({ tripId }, await as("backend", "desk"))).trip!.status).toBe(
+      TripStatus.COMPLETE,
+    );
     expect(await wholeTrack(again, tripId, TrackView.RECORDED)).toEqual(live);
   });
 });

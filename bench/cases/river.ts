@@ -1,7 +1,7 @@
 import { checkHistory } from "../load/checker.ts";
 import { FIX_INTERVAL_MS, LoadDrivers, pause } from "../load/load-drivers.ts";
 import { readMetrics, subtract } from "../load/metrics.ts";
-import { ServerProcess } from "../load/server-process.ts";
+import { ServiceProcess } from "../load/service-process.ts";
 import { Viewers } from "../load/viewers.ts";
 import { atMost, type CaseResult, median, type Quantiles, quantiles } from "../report.ts";
 
@@ -92,8 +92,7 @@ export async function river(args: RiverArgs, log: (line: string) => void): Promi
 }
 
 async function oneRun(args: RiverArgs, log: (line: string) => void): Promise<Run> {
-  await using server = new ServerProcess();
-  await server.start();
+  await using server = await ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" });
   const cars = Math.max(1, Math.round((args.rate * FIX_INTERVAL_MS) / 1000));
   const drivers = await LoadDrivers.create(server, cars, "river");
   log(`${cars} cars connected`);

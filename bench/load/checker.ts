@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { HistoryService, TrackView } from "../../gen/bimride/tracking/v1/history_pb.ts";
 import { type AckedFix, pause } from "./load-drivers.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServiceProcess } from "./service-process.ts";
 
 export type CheckResult = { acked: number; found: number; missing: number; duplicated: number };
 
@@ -26,7 +26,7 @@ export function compare(acked: readonly AckedFix[], found: readonly AckedFix[]):
  * so a gap is looked at again until the patience ends.
  */
 export async function checkHistory(
-  server: ServerProcess,
+  server: ServiceProcess,
   trips: readonly { tripId: string; driverId: string }[],
   acked: readonly AckedFix[],
   patienceMs = 15_000,
@@ -45,7 +45,7 @@ export async function checkHistory(
 }
 
 async function readTrack(
-  server: ServerProcess,
+  server: ServiceProcess,
   trip: { tripId: string; driverId: string },
 ): Promise<AckedFix[]> {
   const client = createClient(

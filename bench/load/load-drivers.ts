@@ -5,7 +5,7 @@ import { VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { TripService, TripType, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { Fix } from "../../internal/core/fix.ts";
 import { destination } from "../../internal/core/geo.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServiceProcess } from "./service-process.ts";
 
 /** One fix per car and so long, as in normal operation. */
 export const FIX_INTERVAL_MS = 4_000;
@@ -35,7 +35,7 @@ type Driver = {
  * Unacked fixes are kept and sent again after a reconnect, as a driver app does.
  */
 export class LoadDrivers {
-  readonly #server: ServerProcess;
+  readonly #server: ServiceProcess;
   readonly #drivers: Driver[];
   readonly acked: AckedFix[] = [];
   readonly ackMs: number[] = [];
@@ -43,13 +43,13 @@ export class LoadDrivers {
   #running = true;
   #loop: Promise<void> = Promise.resolve();
 
-  private constructor(server: ServerProcess, drivers: Driver[]) {
+  private constructor(server: ServiceProcess, drivers: Driver[]) {
     this.#server = server;
     this.#drivers = drivers;
   }
 
   /** Books a trip per driver and connects them all. */
-  static async create(server: ServerProcess, count: number, prefix: string): Promise<LoadDrivers> {
+  static async create(server: ServiceProcess, count: number, prefix: string): Promise<LoadDrivers> {
     const drivers: Driver[] = [];
     for (let first = 0; first < count; first += CREATE_BATCH) {
       const size = Math.min(CREATE_BATCH, count - first);
@@ -162,7 +162,7 @@ function isDurable(code: VerdictCode): boolean {
   return code === VerdictCode.ACCEPTED || code === VerdictCode.DUPLICATE || code === VerdictCode.LATE;
 }
 
-async function newDriver(server: ServerProcess, prefix: string, index: number): Promise<Driver> {
+async function newDriver(server: ServiceProcess, prefix: string, index: number): Promise<Driver> {
   const id = `${prefix}-${String(index).padStart(5, "0")}`;
   const start = destination(57.7, 11.97, (index * 137.5) % 360, 20 * (index % 400));
   const end = destination(start.latDeg, start.lonDeg, (index * 61) % 360, 20_000);

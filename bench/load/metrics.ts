@@ -1,5 +1,5 @@
 import type { Quantiles } from "../report.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServiceProcess } from "./service-process.ts";
 
 const HOPS = "bimride_edge_hop_ms";
 const ENTRY_FIXES = "bimride_ingest_fixes_per_entry";
@@ -10,7 +10,7 @@ export type Metrics = ReadonlyMap<string, number>;
 /** What the server's own metrics say about a stretch of time. */
 export type MetricsSummary = { hopsMs: Record<string, Quantiles>; fixesPerMessage: number };
 
-export async function readMetrics(server: ServerProcess): Promise<Metrics> {
+export async function readMetrics(server: ServiceProcess): Promise<Metrics> {
   const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
   const samples = new Map<string, number>();
   for (const line of text.split("\n")) {

@@ -4,7 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { LiveService, type TripUpdate, TripUpdateSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { compareVersions, type Version, ZERO_VERSION } from "../../internal/core/version.ts";
 import { pause } from "./load-drivers.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServiceProcess } from "./service-process.ts";
 
 /** Riders who watch, each one trip on a stream of its own; they come back when it breaks. */
 export class Viewers {
@@ -21,7 +21,7 @@ export class Viewers {
 
   /** Starts `count` viewers over the trips in turn; resolves when each has its snapshot. */
   static async create(
-    server: ServerProcess,
+    server: ServiceProcess,
     trips: readonly { tripId: string; riderId: string }[],
     count: number,
   ): Promise<Viewers> {
@@ -47,7 +47,7 @@ export class Viewers {
     await Promise.all(this.#watching);
   }
 
-  async #watch(server: ServerProcess, tripId: string, riderId: string, started: () => void): Promise<void> {
+  async #watch(server: ServiceProcess, tripId: string, riderId: string, started: () => void): Promise<void> {
     const signal = this.#abort.signal;
     const headers = { authorization: `Bearer ${await server.mint("rider", riderId)}` };
     let version: Version = ZERO_VERSION;

@@ -1,6 +1,5 @@
 import type { Rect } from "../core/geo.ts";
 import type { TripLive } from "../core/live.ts";
-import type { Version } from "../core/version.ts";
 
 /**
  * PORT: where is everyone now, and what does a viewer of a trip see now. A cache that the log can rebuild, never the
@@ -63,5 +62,3 @@ export type LatestParty = {
   /** Running trip; empty when free. */
   tripId: string;
 };
-
-export type { TripLive, Version };

@@ -1,4 +1,4 @@
-import type { LatestParty } from "./output.ts";
+import type { LatestParty } from "../latest/latest.ts";
 import type { PartitionState } from "./state.ts";
 
 /** Where everyone of the partition was last: what refills the latest store after a restart. */

@@ -1,6 +1,7 @@
 import type { Fix, FixBatch } from "../core/fix.ts";
 import type { LiveChange } from "../core/live.ts";
 import type { Trip, TripStatus } from "../core/trip.ts";
+import type { LatestParty } from "../latest/latest.ts";
 
 /** What became of a fix: it moved the marker, came after a newer one, or is of a session that was taken over. */
 export type Disposition = "applied" | "late" | "superseded";
@@ -18,20 +19,6 @@ export type ProcessedFix = {
   publishedLatDeg: number;
   publishedLonDeg: number;
   /** The trip it belongs to; empty for none. */
-  tripId: string;
-};
-
-/** A party's newest place. The latest store (internal/latest/latest.ts) holds the same shape. */
-export type LatestParty = {
-  partyKey: string;
-  sessionEpoch: number;
-  seq: number;
-  latDeg: number;
-  lonDeg: number;
-  headingDeg: number;
-  speedMps: number;
-  capturedAtMs: number;
-  receivedAtMs: number;
   tripId: string;
 };
 

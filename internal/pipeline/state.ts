@@ -2,7 +2,7 @@ import type { Party } from "../core/fix.ts";
 import type { DeviceStatus, TripLive } from "../core/live.ts";
 import type { SeqIntervals } from "../core/seq-intervals.ts";
 import type { Trip } from "../core/trip.ts";
-import type { LatestParty } from "./output.ts";
+import type { LatestParty } from "../latest/latest.ts";
 import type { PhaseState } from "./stages/phase.ts";
 import type { PositionState } from "./stages/position.ts";
 

@@ -1,8 +1,8 @@
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ServiceProcess } from "../../bench/load/service-process.ts";
 import { describeInChromium, openPage } from "./chromium.ts";
-import { type RunningApp, startRunningApp } from "./running-app.ts";
 import { startTestCar } from "./test-car.ts";
 
 const LOAD_MS = 30_000;
@@ -20,9 +20,9 @@ async function faultsOf(page: Page): Promise<string[]> {
 }
 
 describeInChromium("axe finds nothing serious", () => {
-  let app: RunningApp;
+  let app: ServiceProcess;
   beforeAll(async () => {
-    app = await startRunningApp(8);
+    app = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "8" });
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -34,7 +34,7 @@ describeInChromium("axe finds nothing serious", () => {
       await using car = await startTestCar(app);
       await using browser = await openPage({ dark });
       const { page } = browser;
-      await page.goto(`${app.url}/trip/${car.tripId}`);
+      await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
       await page.waitForSelector(".car-marker", { timeout: LOAD_MS });
       expect(await faultsOf(page)).toEqual([]);
       car.fallSilent();
@@ -45,7 +45,7 @@ describeInChromium("axe finds nothing serious", () => {
     it(`on the landing page, ${scheme}`, async () => {
       await using browser = await openPage({ dark });
       const { page } = browser;
-      await page.goto(app.url);
+      await page.goto(app.httpUrl);
       await page.waitForSelector(".trips a", { timeout: LOAD_MS });
       await page.waitForSelector('.map[data-ready="yes"]', { timeout: LOAD_MS });
       expect(await faultsOf(page)).toEqual([]);

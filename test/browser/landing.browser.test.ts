@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ServiceProcess } from "../../bench/load/service-process.ts";
 import { describeInChromium, openPage } from "./chromium.ts";
-import { type RunningApp, startRunningApp } from "./running-app.ts";
 
 const LOAD_MS = 30_000;
 
 describeInChromium("the landing page", () => {
-  let app: RunningApp;
+  let app: ServiceProcess;
   beforeAll(async () => {
-    app = await startRunningApp(12);
+    app = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "12" });
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -16,7 +16,7 @@ describeInChromium("the landing page", () => {
   it("shows the city moving, with names and phases of trips, and keeps its console clean", async () => {
     await using browser = await openPage();
     const { page, faults } = browser;
-    await page.goto(app.url);
+    await page.goto(app.httpUrl);
     await page.waitForSelector('.map[data-ready="yes"]', { timeout: LOAD_MS });
     await expect
       .poll(async () => Number(await page.locator(".counts dd").first().innerText()), { timeout: LOAD_MS })
@@ -31,7 +31,7 @@ describeInChromium("the landing page", () => {
   it("lists the trips where WebGL is missing", async () => {
     await using browser = await openPage({ withoutWebgl: true, width: 360, height: 700 });
     const { page } = browser;
-    await page.goto(app.url);
+    await page.goto(app.httpUrl);
     await page.locator(".trips a").first().waitFor({ timeout: LOAD_MS });
     const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     expect(widths[0]).toBeLessThanOrEqual(widths[1]!);

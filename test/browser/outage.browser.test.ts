@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ServiceProcess } from "../../bench/load/service-process.ts";
 import { describeInChromium, openPage } from "./chromium.ts";
 import {
   expectOnlyForward,
@@ -8,7 +9,6 @@ import {
   waitForMove,
   waitForTransport,
 } from "./rider-probe.ts";
-import { type RunningApp, startRunningApp } from "./running-app.ts";
 import { startTestCar } from "./test-car.ts";
 
 const LOAD_MS = 30_000;
@@ -41,9 +41,9 @@ async function blockable(page: Page) {
 }
 
 describeInChromium("the rider page in trouble", () => {
-  let app: RunningApp;
+  let app: ServiceProcess;
   beforeAll(async () => {
-    app = await startRunningApp(4);
+    app = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "4" });
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -54,7 +54,7 @@ describeInChromium("the rider page in trouble", () => {
     await using browser = await openPage();
     const { page } = browser;
     await recordVersions(page);
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForMove(page, 5, LOAD_MS);
     await app.kill();
     await waitForTransport(page, "offline", 10_000);
@@ -74,7 +74,7 @@ describeInChromium("the rider page in trouble", () => {
     await using car = await startTestCar(app);
     await using browser = await openPage();
     const { page } = browser;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForMove(page, 3, LOAD_MS);
     car.fallSilent();
     await page.getByText(/The driver's phone has had no signal since \d\d:\d\d\./).waitFor({
@@ -92,7 +92,7 @@ describeInChromium("the rider page in trouble", () => {
     const network = await blockable(page);
     await recordVersions(page);
     network.blocked.streams = true;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForTransport(page, "websocket", LOAD_MS);
     network.blocked.sockets = true;
     network.cutSockets();
@@ -114,7 +114,7 @@ describeInChromium("the rider page in trouble", () => {
     const { page } = browser;
     await page.route(STREAM, () => {});
     await page.routeWebSocket("**/v1/live", () => {});
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForTransport(page, "polling", 10_000);
     await waitForMove(page, 3, LOAD_MS);
   });
@@ -126,10 +126,10 @@ describeInChromium("the rider page in trouble", () => {
     let given = 0;
     await page.route("**/demo/token", async (route) => {
       if (given++ > 0) return route.continue();
-      const expired = await app.mint({ role: "rider", subject: "somebody", ttlMs: -60_000 });
-      return route.fulfill({ json: { token: expired.token } });
+      const token = await app.mint("rider", "somebody", -60_000);
+      return route.fulfill({ json: { token } });
     });
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForTransport(page, "stream", LOAD_MS);
     expect(given).toBe(2);
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ServiceProcess } from "../../bench/load/service-process.ts";
 import { TripStatus } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import { describeInChromium, openPage } from "./chromium.ts";
 import {
@@ -8,15 +9,14 @@ import {
   waitForMove,
   waitForTransport,
 } from "./rider-probe.ts";
-import { type RunningApp, startRunningApp } from "./running-app.ts";
 import { startTestCar } from "./test-car.ts";
 
 const LOAD_MS = 30_000;
 
 describeInChromium("the rider page", () => {
-  let app: RunningApp;
+  let app: ServiceProcess;
   beforeAll(async () => {
-    app = await startRunningApp(8);
+    app = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "8" });
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -27,7 +27,7 @@ describeInChromium("the rider page", () => {
     await using browser = await openPage();
     const { page, faults } = browser;
     await recordVersions(page);
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForTransport(page, "stream", LOAD_MS);
     expect(await page.locator("h1").textContent()).toBe("Your driver is on the way");
     await waitForMove(page, 12, LOAD_MS);
@@ -47,7 +47,7 @@ describeInChromium("the rider page", () => {
     await using car = await startTestCar(app);
     await using browser = await openPage({ width: 360, height: 740 });
     const { page } = browser;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await page.waitForSelector(".car-marker", { timeout: LOAD_MS });
     const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     expect(widths[0]).toBeLessThanOrEqual(widths[1]!);
@@ -61,7 +61,7 @@ describeInChromium("the rider page", () => {
     await using car = await startTestCar(app);
     await using browser = await openPage({ withoutWebgl: true });
     const { page, faults } = browser;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     const where = page.getByRole("region", { name: "Where the car is" });
     await where.waitFor({ timeout: LOAD_MS });
     await expect
@@ -76,7 +76,7 @@ describeInChromium("the rider page", () => {
     await using car = await startTestCar(app);
     await using browser = await openPage({ reducedMotion: true });
     const { page } = browser;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await page.waitForSelector(".car-marker", { timeout: LOAD_MS });
     const moves = await page.evaluate(async () => {
       const marker = document.querySelector<HTMLElement>(".car-marker")!;
@@ -96,22 +96,22 @@ describeInChromium("the rider page", () => {
     await using car = await startTestCar(app, { withDriver: false });
     await using browser = await openPage();
     const { page } = browser;
-    await page.goto(`${app.url}/trip/${car.tripId}`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await page.getByRole("heading", { name: "Looking for a driver" }).waitFor({ timeout: LOAD_MS });
     await page.getByText("No driver is assigned yet.").waitFor();
     await car.cancel("The rider changed plans");
     await page.getByRole("heading", { name: "This trip was canceled" }).waitFor();
     await page.getByText("The rider changed plans").waitFor();
-    await page.goto(`${app.url}/trip/${car.tripId.slice(0, -4)}0000`);
+    await page.goto(`${app.httpUrl}/trip/${car.tripId.slice(0, -4)}0000`);
     await page.getByRole("heading", { name: "No such trip" }).waitFor({ timeout: LOAD_MS });
-    await page.goto(`${app.url}/trip/what`);
+    await page.goto(`${app.httpUrl}/trip/what`);
     await page.getByRole("link", { name: "See all running trips" }).waitFor({ timeout: LOAD_MS });
   });
 
   it("is reached from the landing page by keyboard alone, and used so", async () => {
     await using browser = await openPage();
     const { page } = browser;
-    await page.goto(app.url);
+    await page.goto(app.httpUrl);
     await page.locator(".trips a").first().waitFor({ timeout: LOAD_MS });
     await page.waitForSelector('.map[data-ready="yes"]', { timeout: LOAD_MS });
     await page.keyboard.press("Tab");

@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import type { ServiceProcess } from "../../bench/load/service-process.ts";
 import { TripService, TripStatus, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
-import type { RunningApp } from "./running-app.ts";
 
 /** Torpagatan in the demo city, eastwards: straight for 800 m, then on through the fields. */
 const START = { latitudeDeg: 57.717985, longitudeDeg: 12.02783 };
 const END = { latitudeDeg: 57.7175, longitudeDeg: 12.0414175 };
 const SECONDS = 80;
 const DROPOFF = { latitudeDeg: 57.7195, longitudeDeg: 12.0252 };
-const DAY_MS = 24 * 3_600_000;
 const SEND_EVERY_MS = 1_000;
 
 /** A car of the test's own, driving steadily eastwards on a trip of its own until told otherwise. */
@@ -24,13 +23,16 @@ export type TestCar = AsyncDisposable & {
 
 /** Creates a trip with the real service and drives it by POST /v1/fixes, a fix a second. */
 export async function startTestCar(
-  app: RunningApp,
+  app: ServiceProcess,
   options: { withDriver?: boolean } = {},
 ): Promise<TestCar> {
   const driverId = `test-${randomUUID().slice(0, 8)}`;
-  const { token: driver } = await app.mint({ role: "driver", subject: driverId, ttlMs: DAY_MS });
-  const { token: backend } = await app.mint({ role: "backend", subject: "test", ttlMs: DAY_MS });
-  const trips = createClient(TripService, createConnectTransport({ baseUrl: app.url, httpVersion: "1.1" }));
+  const driver = await app.mint("driver", driverId);
+  const backend = await app.mint("backend", "test");
+  const trips = createClient(
+    TripService,
+    createConnectTransport({ baseUrl: app.httpUrl, httpVersion: "1.1" }),
+  );
   const headers = { authorization: `Bearer ${backend}` };
   const { trip } = await trips.createTrip(
     {
@@ -65,7 +67,7 @@ export async function startTestCar(
   };
 }
 
-function sendFixes(app: RunningApp, driverId: string, token: string) {
+function sendFixes(app: ServiceProcess, driverId: string, token: string) {
   const hello = { sessionId: randomUUID(), party: { kind: "PARTY_KIND_DRIVER", id: driverId } };
   let seq = 0;
   let paused = false;
@@ -87,7 +89,7 @@ function sendFixes(app: RunningApp, driverId: string, token: string) {
     };
     const fixes = { fixes: [fix], deviceTimeMs: String(now) };
     try {
-      const response = await fetch(`${app.url}/v1/fixes`, {
+      const response = await fetch(`${app.httpUrl}/v1/fixes`, {
         method: "POST",
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify({ hello: { ...hello, deviceTimeMs: String(now) }, fixes }),
