@@ -13,10 +13,17 @@ import type { Limits } from "../core/limits.ts";
 import type { DeviceStatus } from "../core/live.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
 import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
-import type { LatestParty } from "./output.ts";
+import type { LatestParty } from "../latest/latest.ts";
 import { differences, fieldsOf, int64, sums } from "./snapshot-columns.ts";
 import { createPositionState, type PositionState } from "./stages/position-state.ts";
-import { type PositionTrail, slotBack, TRAIL_CAPACITY, TRAIL_SPAN_MS } from "./stages/position-trail.ts";
+import {
+  PLACE_NUMBERS,
+  type PositionTrail,
+  slotBack,
+  TRAIL_CAPACITY,
+  TRAIL_SPAN_MS,
+  trailTimeMs,
+} from "./stages/position-trail.ts";
 import type { PartyState, SessionState } from "./state.ts";
 
 export const POSITION_FIELDS = fieldsOf<PositionState>(createPositionState());
@@ -97,37 +104,35 @@ export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessag
 /** What {@link placeOnTrail} may still look at, oldest first. */
 function toTrailMessage(trail: PositionTrail): PlaceTrail {
   const slots: number[] = [];
-  const newestMs = trail.count > 0 ? trail.tMs[slotBack(trail, 0)]! : 0;
+  const newestMs = trail.count > 0 ? trailTimeMs(trail, slotBack(trail, 0)) : 0;
   for (let back = 0; back < trail.count; back++) {
     const slot = slotBack(trail, back);
     slots.unshift(slot);
-    if (newestMs - trail.tMs[slot]! > TRAIL_SPAN_MS) break;
+    if (newestMs - trailTimeMs(trail, slot) > TRAIL_SPAN_MS) break;
   }
-  const column = (values: ArrayLike<number>) => slots.map((slot) => values[slot]!);
-  const times = column(trail.tMs);
+  const column = (n: number) => slots.map((slot) => trail.numbers[slot * PLACE_NUMBERS + n]!);
+  const times = slots.map((slot) => trailTimeMs(trail, slot));
   return create(PlaceTrailSchema, {
     firstAtMs: int64(times[0] ?? 0),
     stepMs: times.map((tMs, i) => tMs - times[Math.max(0, i - 1)]!),
-    latitudeE7: differences(column(trail.latE7)),
-    longitudeE7: differences(column(trail.lonE7)),
-    eastCmps: column(trail.vxCmps),
-    northCmps: column(trail.vyCmps),
-    sigmaCm: column(trail.sigmaCm),
-    moving: slots.map((slot) => trail.moving[slot] === 1),
+    latitudeE7: differences(column(1)),
+    longitudeE7: differences(column(2)),
+    velocities: column(3),
+    sigmas: column(4),
   });
 }
 
 function fillTrail(trail: PositionTrail, message: PlaceTrail): void {
   const count = message.stepMs.length;
   if (count > TRAIL_CAPACITY) throw new RangeError("a trail that is too long");
-  let tMs = Number(message.firstAtMs);
-  trail.tMs.set(message.stepMs.map((step) => (tMs += step)));
-  trail.latE7.set(sums(message.latitudeE7));
-  trail.lonE7.set(sums(message.longitudeE7));
-  trail.vxCmps.set(message.eastCmps);
-  trail.vyCmps.set(message.northCmps);
-  trail.sigmaCm.set(message.sigmaCm);
-  trail.moving.set(message.moving.map(Number));
+  const [latE7, lonE7] = [sums(message.latitudeE7), sums(message.longitudeE7)];
+  let sinceMs = 0;
+  for (let slot = 0; slot < count; slot++) {
+    sinceMs += message.stepMs[slot]!;
+    const place = [sinceMs, latE7[slot]!, lonE7[slot]!, message.velocities[slot]!, message.sigmas[slot]!];
+    trail.numbers.set(place, slot * PLACE_NUMBERS);
+  }
+  trail.baseMs = Number(message.firstAtMs);
   trail.count = count;
   trail.next = count % TRAIL_CAPACITY;
 }
