@@ -75,6 +75,15 @@ function chunks(start: () => Promise<HistoryHarness>): void {
     expect(await history.track(whole(DRIVER))).toEqual(fixes);
   });
 
+  test("a fix that is twice in the log replaces no chunk that it began before", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    const fixes = Array.from({ length: 60 }, (_, i) => recordedFix(T0 + i * 1_000, i));
+    await history.putChunks([chunkOf(DRIVER, fixes, 7)]);
+    await history.putChunks([chunkOf(DRIVER, fixes.slice(0, 1), 9)]);
+    expect(await history.track(whole(DRIVER))).toEqual(fixes);
+  });
+
   test("chunks that overlap give each fix once: the first by received time, with what was published", async () => {
     await using harness = await start();
     await using history = await harness.open();

@@ -44,13 +44,19 @@ export type RecordedFix = Fix & {
   superseded: boolean;
 };
 
-/** Up to maxFixesPerChunk fixes of one party and session, in order of arrival. Key: (party, day of firstAtMs, firstAtMs, sessionId, firstSeq). */
+/**
+ * Up to maxFixesPerChunk fixes of one party and session, in order of arrival. Key: (party, day of firstAtMs, firstAtMs,
+ * sessionId, firstSeq, firstSequence). The last part keeps a fix that stands twice in the log, and begins a chunk both
+ * times, from replacing the first chunk by the second; a replay of the log gives the same keys again.
+ */
 export type TrackChunk = {
   party: Party;
   sessionId: string;
   /** Corrected capture time of the first fix of the chunk to arrive. */
   firstAtMs: number;
   firstSeq: number;
+  /** Log sequence of the entry that brought that fix, within its partition. */
+  firstSequence: number;
   /** Smallest and largest corrected capture time in the chunk. */
   minAtMs: number;
   maxAtMs: number;

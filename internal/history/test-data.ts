@@ -30,13 +30,14 @@ export function recordedFix(atMs: number, seq: number, changes: Partial<Recorded
 }
 
 /** A chunk of the fixes, in this order of arrival. All must be of one session. */
-export function chunkOf(party: Party, fixes: readonly RecordedFix[]): TrackChunk {
+export function chunkOf(party: Party, fixes: readonly RecordedFix[], firstSequence = 1): TrackChunk {
   const times = fixes.map((fix) => fix.capturedAtMs + fix.clockOffsetMs);
   return {
     party,
     sessionId: fixes[0]!.sessionId,
     firstAtMs: times[0]!,
     firstSeq: fixes[0]!.seq,
+    firstSequence,
     minAtMs: Math.min(...times),
     maxAtMs: Math.max(...times),
     fixes,

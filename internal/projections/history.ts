@@ -48,7 +48,7 @@ export class HistoryView implements View {
   entry(state: PartitionState, out: PipelineOutput): void {
     const part = this.#parts[state.partition]!;
     for (const processed of out.fixes) {
-      part.chunks.add(processed, state.pipelineTimeMs);
+      part.chunks.add(processed, state.pipelineTimeMs, state.cursor);
       const atMs = processed.fix.capturedAtMs + processed.batch.clockOffsetMs;
       part.settlements.fixRecorded(processed.batch.party, atMs, state.pipelineTimeMs);
     }

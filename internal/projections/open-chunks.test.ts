@@ -34,7 +34,7 @@ describe("open chunks", () => {
         const chunks = new OpenChunks(limits);
         const rows = new Map<string, number[]>();
         fixes.forEach(({ age, session }, seq) => {
-          chunks.add(processed(seq, T0 + seq * 1_000 - age, session), T0 + seq * 1_000);
+          chunks.add(processed(seq, T0 + seq * 1_000 - age, session), T0 + seq * 1_000, seq + 1);
           for (const chunk of chunks.takeDirty()) {
             expect(chunk.fixes.length).toBeLessThanOrEqual(limits.maxFixesPerChunk);
             expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
@@ -52,7 +52,7 @@ describe("open chunks", () => {
 
   test("a chunk that could not be stored is given again", () => {
     const chunks = new OpenChunks(limits);
-    chunks.add(processed(0, T0), T0);
+    chunks.add(processed(0, T0), T0, 1);
     const taken = chunks.takeDirty();
     expect(chunks.takeDirty()).toEqual([]);
     chunks.retry(taken);
@@ -61,24 +61,24 @@ describe("open chunks", () => {
 
   test("what is full and not stored yet stays in the snapshot", () => {
     const chunks = new OpenChunks(limits);
-    for (let seq = 0; seq < 12; seq++) chunks.add(processed(seq, T0 + seq), T0 + seq);
+    for (let seq = 0; seq < 12; seq++) chunks.add(processed(seq, T0 + seq), T0 + seq, seq + 1);
     expect(chunks.all().flatMap((chunk) => chunk.fixes.map((fix) => fix.seq))).toHaveLength(12);
   });
 
   test("a restored chunk goes on growing under its old key", () => {
     const first = new OpenChunks(limits);
-    first.add(processed(0, T0), T0);
+    first.add(processed(0, T0), T0, 1);
     const second = new OpenChunks(limits);
     second.restore(first.all(), T0);
-    second.add(processed(1, T0 + 1_000), T0 + 1_000);
+    second.add(processed(1, T0 + 1_000), T0 + 1_000, 2);
     const [chunk] = second.takeDirty();
-    expect(chunk).toMatchObject({ firstAtMs: T0, firstSeq: 0 });
+    expect(chunk).toMatchObject({ firstAtMs: T0, firstSeq: 0, firstSequence: 1 });
     expect(chunk?.fixes.map((fix) => fix.seq)).toEqual([0, 1]);
   });
 
   test("chunks of the silent are forgotten once they are stored", () => {
     const chunks = new OpenChunks(limits);
-    chunks.add(processed(0, T0), T0);
+    chunks.add(processed(0, T0), T0, 1);
     chunks.closeOld(T0 + limits.maxChunkSpanMs + 1);
     expect(chunks.all()).toHaveLength(1);
     chunks.takeDirty();

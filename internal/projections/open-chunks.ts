@@ -28,8 +28,8 @@ export class OpenChunks {
     }
   }
 
-  /** Adds a fix to its party's chunk. */
-  add(processed: ProcessedFix, pipelineTimeMs: number): void {
+  /** Adds a fix to its party's chunk. @param sequence of the log entry that brought it */
+  add(processed: ProcessedFix, pipelineTimeMs: number, sequence: number): void {
     const { batch, fix } = processed;
     const atMs = fix.capturedAtMs + batch.clockOffsetMs;
     const key = `${partyKey(batch.party)} ${batch.sessionId}`;
@@ -40,6 +40,7 @@ export class OpenChunks {
         sessionId: batch.sessionId,
         firstAtMs: atMs,
         firstSeq: fix.seq,
+        firstSequence: sequence,
         minAtMs: atMs,
         maxAtMs: atMs,
         fixes: [],

@@ -26,6 +26,7 @@ export const FIELD = {
   publishedLongitudeE7: 21,
   sessionEpochDifference: 22,
   clockOffsetDifferenceMs: 23,
+  firstSequence: 24,
 } as const;
 /** What encodeChunk writes and the newest that decodeChunk reads. */
 export const SCHEMA_VERSION = 1;

@@ -25,6 +25,7 @@ export function decodeChunk(bytes: Uint8Array): TrackChunk {
     sessionId: "",
     firstAtMs: 0,
     firstSeq: 0,
+    firstSequence: 0,
     minAtMs: 0,
     maxAtMs: 0,
     sessionEpoch: 0,
@@ -37,6 +38,7 @@ export function decodeChunk(bytes: Uint8Array): TrackChunk {
     else if (field === FIELD.sessionId) head.sessionId = reader.string();
     else if (field === FIELD.firstAtMs) head.firstAtMs = toNumber(reader.int64());
     else if (field === FIELD.firstSeq) head.firstSeq = reader.uint32();
+    else if (field === FIELD.firstSequence) head.firstSequence = toNumber(reader.uint64());
     else if (field === FIELD.minAtMs) head.minAtMs = toNumber(reader.int64());
     else if (field === FIELD.maxAtMs) head.maxAtMs = toNumber(reader.int64());
     else if (field === FIELD.sessionEpoch) head.sessionEpoch = toNumber(reader.uint64());

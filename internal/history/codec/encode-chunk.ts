@@ -21,13 +21,17 @@ export function encodeChunk(chunk: TrackChunk): Uint8Array<ArrayBuffer> {
   const { fixes } = chunk;
   const writer = new BinaryWriter();
   writeHead(writer, chunk);
-  if (fixes.length === 0) return writer.finish();
+  if (fixes.length === 0) {
+    writeSequence(writer, chunk);
+    return writer.finish();
+  }
   const columns = new ColumnWriter(writer, fixes.length);
   writeTimes(columns, chunk);
   writePlaces(columns, fixes);
   writeMotion(columns, fixes);
   writePublished(columns, fixes);
   writeRare(writer, fixes);
+  writeSequence(writer, chunk);
   return writer.finish();
 }
 
@@ -46,6 +50,10 @@ function writeHead(writer: BinaryWriter, chunk: TrackChunk): void {
   if (first?.sessionEpoch) writer.tag(FIELD.sessionEpoch, WireType.Varint).uint64(first.sessionEpoch);
   const clockOffsetMs = Math.round(first?.clockOffsetMs ?? 0);
   if (clockOffsetMs) writer.tag(FIELD.clockOffsetMs, WireType.Varint).sint64(clockOffsetMs);
+}
+
+function writeSequence(writer: BinaryWriter, { firstSequence }: TrackChunk): void {
+  if (firstSequence) writer.tag(FIELD.firstSequence, WireType.Varint).uint64(firstSequence);
 }
 
 function writeTimes(columns: ColumnWriter, { fixes, firstAtMs, firstSeq }: TrackChunk): void {

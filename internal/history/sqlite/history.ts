@@ -129,12 +129,14 @@ class SqliteHistory implements History {
   }
 }
 
-function toKey({ party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs }: TrackChunk): ChunkKey {
+function toKey(chunk: TrackChunk): ChunkKey {
+  const { party, firstAtMs, sessionId, firstSeq, firstSequence, minAtMs, maxAtMs } = chunk;
   return {
     party: partyKey(party),
     firstAtMs: Math.round(firstAtMs),
     sessionId,
     firstSeq,
+    firstSequence,
     minAtMs: Math.round(minAtMs),
     maxAtMs: Math.round(maxAtMs),
   };

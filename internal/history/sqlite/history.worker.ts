@@ -26,7 +26,10 @@ export type HistoryWorkerOperations = {
 serve(
   () => {
     const options = workerData as DatabaseOptions;
-    const db = openDatabase(options, [new URL("./schema.sql", import.meta.url)]);
+    const db = openDatabase(options, [
+      new URL("./schema.sql", import.meta.url),
+      new URL("./schema-2.sql", import.meta.url),
+    ]);
     const reserve = new DiskReserve(db, options.path, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
     const history = new HistoryOperations(db, reserve);
     return {

@@ -10,6 +10,7 @@ export type ChunkKey = {
   firstAtMs: number;
   sessionId: string;
   firstSeq: number;
+  firstSequence: number;
   minAtMs: number;
   maxAtMs: number;
 };
@@ -43,9 +44,10 @@ export class HistoryOperations {
     this.#reserve = reserve;
     this.#reader = new TrackReader(db);
     this.#putChunk = db.prepare(`
-      INSERT INTO chunks (party, first_at_ms, session_id, first_seq, min_at_ms, max_at_ms, wide, fixes)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (party, first_at_ms, session_id, first_seq) DO UPDATE SET
+      INSERT INTO chunks
+        (party, first_at_ms, session_id, first_seq, first_sequence, min_at_ms, max_at_ms, wide, fixes)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (party, first_at_ms, session_id, first_seq, first_sequence) DO UPDATE SET
         min_at_ms = excluded.min_at_ms, max_at_ms = excluded.max_at_ms, wide = excluded.wide, fixes = excluded.fixes`);
     this.#putFinal = db.prepare(`
       INSERT OR REPLACE INTO trip_finals
@@ -71,9 +73,10 @@ export class HistoryOperations {
     this.#reserve.check();
     const blobs = unpack(fixes);
     for (const [i, key] of keys.entries()) {
-      const { party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs } = key;
+      const { party, firstAtMs, sessionId, firstSeq, firstSequence, minAtMs, maxAtMs } = key;
       const wide = maxAtMs - firstAtMs > SLACK_MS || firstAtMs - minAtMs > SLACK_MS ? 1 : 0;
-      this.#putChunk.run(party, firstAtMs, sessionId, firstSeq, minAtMs, maxAtMs, wide, blobs[i]!);
+      const place = [party, firstAtMs, sessionId, firstSeq, firstSequence] as const;
+      this.#putChunk.run(...place, minAtMs, maxAtMs, wide, blobs[i]!);
     }
     return { value: undefined };
   }

@@ -90,6 +90,7 @@ export function toRuns(party: Party, fixes: readonly RecordedFix[]): Uint8Array[
         sessionId: first.sessionId,
         firstAtMs,
         firstSeq: first.seq,
+        firstSequence: 0,
         minAtMs: firstAtMs,
         maxAtMs: correctedAtMs(fixes[end - 1]!),
         fixes: fixes.slice(start, end),
