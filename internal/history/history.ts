@@ -96,7 +96,13 @@ export type FinalPoint = {
 };
 
 export type TripEvent = { tripId: string; atMs: number; key: string } & (
-  | { kind: "status"; status: TripStatus; source: StatusSource }
+  | {
+      kind: "status";
+      status: TripStatus;
+      source: StatusSource;
+      /** The waypoint that it is about, as in Trip. */
+      waypointIndex?: number;
+    }
   | { kind: "driver"; driverId: string }
   | { kind: "settled"; distanceM: number; approachM: number; phases: PhaseSpan[]; revision: number }
 );

@@ -6,8 +6,12 @@ import type { FinalPoint, RecordedFix, TripFinal } from "../history/history.ts";
 import { drivenM } from "./settlement-distance.ts";
 import { mainSequence, timeOf } from "./settlement-fixes.ts";
 import { courseOf, type Drive, type DrivePoint } from "./settlement-phases.ts";
+import type { Mark } from "./settlement-statuses.ts";
 import { smooth } from "./smoother.ts";
 import { SMOOTHER_TUNING } from "./smoother-tuning.ts";
+
+/** A status that was recorded of the trip. */
+export type RecordedStatus = Mark;
 
 /** What was recorded of a party for the trip, in any order, copies allowed. */
 export type RecordedTrack = { party: Party; fixes: readonly RecordedFix[] };
@@ -15,25 +19,30 @@ export type RecordedTrack = { party: Party; fixes: readonly RecordedFix[] };
 type Settled = { party: Party; points: DrivePoint[]; track: FinalPoint[] };
 
 /**
- * The final record of a trip: a pure function of the trip and the set of fixes, whatever the order, the copies and the
- * delays they came with. `revision` and `settledAtMs` are left 0 for the caller to stamp.
+ * The final record of a trip: a pure function of the trip, the set of fixes and the set of statuses, whatever the order,
+ * the copies and the delays they came with. `revision` and `settledAtMs` are left 0 for the caller to stamp.
  *
  * - Only fixes that belong to the trip: a driver's from their assignments, a rider's from the first assignment on (the
  *   creation, while there is none), both up to the trip's end.
  * - Per party one sequence of sessions (mainSequence); fixes of superseded sessions are left out of the track. They stay in
  *   the raw history.
  * - Smoothed with the future known (smooth); a fix that does not fit is in the track at its smoothed place.
- * - Phases from the driver's final track and what the trip knows (courseOf). `approachM` is driven by the driver who came
+ * - Phases from the driver's final track and what people said, which wins (courseOf). `approachM` is driven by the driver who came
  *   to the pickup, from their assignment to the arrival there (to the end, if there was none); `distanceM` from leaving
  *   the pickup to the end, by all drivers.
  */
-export function settle(trip: Trip, tracks: readonly RecordedTrack[], limits: Limits): TripFinal {
+export function settle(
+  trip: Trip,
+  tracks: readonly RecordedTrack[],
+  limits: Limits,
+  statuses: readonly RecordedStatus[] = [],
+): TripFinal {
   const endMs = endOf(trip, tracks);
   const settled = merged(tracks)
     .map(({ party, fixes }) => settleParty(trip, party, fixes, endMs, limits))
     .sort((a, b) => (partyKey(a.party) < partyKey(b.party) ? -1 : 1));
   const drives = drivesOf(trip, settled, endMs);
-  const course = courseOf(trip, drives, endMs);
+  const course = courseOf(trip, drives, endMs, statuses);
   const arrivedAtMs = Number.isNaN(course.arrivedAtMs) ? endMs : course.arrivedAtMs;
   return {
     tripId: trip.tripId,

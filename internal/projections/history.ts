@@ -59,17 +59,18 @@ export class HistoryView implements View {
   }
 
   async store(): Promise<void> {
-    await this.#storeChunks();
-    for (const part of this.#parts) {
-      const events = part.events.splice(0);
-      try {
-        if (events.length > 0) await this.#history.putEvents(events);
-      } catch (error) {
-        part.events.unshift(...events);
-        throw error;
+    // What is due is taken with the chunks: a fix that comes from now on is not stored yet and makes its trip due again.
+    const due = this.#parts.map((part) => part.settlements.takeDue(part.state.pipelineTimeMs));
+    try {
+      await this.#storeChunks();
+      for (const part of this.#parts) {
+        await this.#storeEvents(part);
+        part.chunks.closeOld(part.state.pipelineTimeMs);
       }
-      part.chunks.closeOld(part.state.pipelineTimeMs);
-      await part.settlements.settleDue(part.state.pipelineTimeMs);
+      for (const [i, part] of this.#parts.entries()) await part.settlements.settle(due[i]!);
+    } catch (error) {
+      for (const [i, part] of this.#parts.entries()) part.settlements.retry(due[i]!);
+      throw error;
     }
   }
 
@@ -88,6 +89,16 @@ export class HistoryView implements View {
     return toBinary(HistoryOwnSchema, create(HistoryOwnSchema, { openChunks, endedTrips }));
   }
 
+  async #storeEvents(part: Part): Promise<void> {
+    const events = part.events.splice(0);
+    try {
+      if (events.length > 0) await this.#history.putEvents(events);
+    } catch (error) {
+      part.events.unshift(...events);
+      throw error;
+    }
+  }
+
   async #storeChunks(): Promise<void> {
     const taken = this.#parts.map((part) => part.chunks.takeDirty());
     const chunks = taken.flat();
@@ -103,21 +114,16 @@ export class HistoryView implements View {
   }
 }
 
-/** Keys make a repeat (a replay, or the store's echo of a detected status) replace itself. */
+/**
+ * Keys make a repeat (a replay, or the store's echo of a detected status) replace itself. A status that was reached twice
+ * has two times, so it makes two events.
+ */
 function eventsOf(trip: Trip): TripEvent[] {
-  const { tripId, status, statusSource, statusAtMs } = trip;
-  const events: TripEvent[] = [
-    { tripId, atMs: statusAtMs, key: `status-${status}`, kind: "status", status, source: statusSource },
-  ];
-  for (const span of trip.assignments) {
-    events.push({
-      tripId,
-      atMs: span.fromMs,
-      key: `driver-${span.driverId}`,
-      kind: "driver",
-      driverId: span.driverId,
-    });
-  }
+  const { tripId, status, statusSource: source, statusAtMs: atMs, waypointIndex } = trip;
+  const key = `status-${status}-${waypointIndex}`;
+  const events: TripEvent[] = [{ tripId, atMs, key, kind: "status", status, source, waypointIndex }];
+  for (const { fromMs, driverId } of trip.assignments)
+    events.push({ tripId, atMs: fromMs, key: `driver-${driverId}`, kind: "driver", driverId });
   return events;
 }
 

@@ -21,7 +21,10 @@ export interface View {
   readonly name: string;
   /** Least time between two calls of `store`; 0 stores after every batch. Snapshots and the end store at once. */
   readonly storePeriodMs: number;
-  /** A partition's state stands again, with the own part of its snapshot when there was one. */
+  /**
+   * A partition's state stands again, with the own part of its snapshot when there was one. Throws when that can't be
+   * read; then, and when the log turns out to be another one, it is called again without.
+   */
   restored(state: PartitionState, own: Uint8Array | undefined): void;
   /** An entry went through the pipeline. Synchronous: the hot loop. */
   entry(state: PartitionState, out: PipelineOutput): void;
@@ -55,6 +58,8 @@ export class Projection implements AsyncDisposable {
   #loop: Promise<void> = Promise.resolve();
   #error: BimrideError | undefined;
   #storing: Promise<void> = Promise.resolve();
+  /** The call of the view's `store` that waits for the one under way to end. */
+  #nextStore: Promise<void> | undefined;
   #storedAtMs = 0;
   #stored: number[] = [];
   #stopTimers = () => {};
@@ -112,30 +117,33 @@ export class Projection implements AsyncDisposable {
     this.#abort.abort();
     await this.#loop;
     if (this.#error) return;
-    for (let partition = 0; partition < this.#states.length; partition++) await this.#snapshot(partition);
+    try {
+      for (let partition = 0; partition < this.#states.length; partition++) await this.#snapshot(partition);
+    } catch (error) {
+      this.#warn("not all could be stored at the end, the next start reads it from the log again", error);
+    }
   }
 
   async #restore(): Promise<void> {
-    const { log, snapshots } = this.#deps;
+    const { log, snapshots, logger } = this.#deps;
     for (let partition = 0; partition < log.partitions; partition++) {
       const body = await snapshots.load(this.#snapshotName(partition));
-      const snapshot = body && this.#read(body, partition);
-      const bounds = await log.bounds(partition);
-      let state = snapshot?.state ?? createPartitionState(partition);
-      if (state.cursor > bounds.last) {
-        this.#deps.logger.warn(
-          { partition },
-          "snapshot is ahead of the log: the log was replaced, starting anew",
-        );
-        state = createPartitionState(partition);
+      const { first, last } = await log.bounds(partition);
+      let state = body && this.#resume(body, partition);
+      if (state && state.cursor > last) {
+        logger.warn({ partition }, "snapshot is ahead of the log: the log was replaced, starting anew");
+        state = undefined;
       }
-      if (!snapshot) state.cursor = bounds.first - 1;
+      if (!state) {
+        state = createPartitionState(partition);
+        state.cursor = first - 1;
+        this.#view.restored(state, undefined);
+      }
       this.#states.push(state);
       this.#saved.push(state.cursor);
-      this.#target.push(bounds.last);
-      this.#view.restored(state, snapshot?.own);
+      this.#target.push(last);
     }
-    await this.#store();
+    await this.#storeOnce().catch((error) => this.#warn("store is away at the start", error));
   }
 
   async #run(): Promise<void> {
@@ -175,39 +183,51 @@ export class Projection implements AsyncDisposable {
     });
   }
 
-  /** Stores until it works: a store that is away holds this projection, and nobody else. */
+  /**
+   * Stores until it works: a store that is away holds this projection, and nobody else. What was processed before the
+   * call is stored when it resolves. At most one store is under way and one waits, whoever asks.
+   */
   #store(): Promise<void> {
-    this.#storing = this.#storing.then(async () => {
-      for (;;) {
-        const cursors = this.#states.map((state) => state.cursor);
-        try {
-          await this.#view.store();
-          this.#stored = cursors;
-          this.#storedAtMs = this.#deps.clock.monotonic();
-          return;
-        } catch (error) {
-          if (this.#abort.signal.aborted || !asBimrideError(error).retryable) throw error;
-          this.#warn("store is away, trying again", error);
-          await sleep(this.#deps.clock, RETRY_MS, this.#abort.signal);
-        }
-      }
+    this.#nextStore ??= this.#storing.then(() => {
+      this.#nextStore = undefined;
+      return this.#storeUntilDone();
     });
-    return this.#storing;
+    this.#storing = this.#nextStore;
+    return this.#nextStore;
   }
 
+  async #storeUntilDone(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#storeOnce();
+      } catch (error) {
+        if (this.#abort.signal.aborted || !asBimrideError(error).retryable) throw error;
+        this.#warn("store is away, trying again", error);
+        await sleep(this.#deps.clock, RETRY_MS, this.#abort.signal);
+      }
+    }
+  }
+
+  async #storeOnce(): Promise<void> {
+    const cursors = this.#states.map((state) => state.cursor);
+    await this.#view.store();
+    this.#stored = cursors;
+    this.#storedAtMs = this.#deps.clock.monotonic();
+  }
+
+  /** Takes the snapshot first, then stores all that came before it, then saves it: nothing is in between. */
   async #snapshot(partition: number): Promise<void> {
     const state = this.#states[partition]!;
-    if (this.#error || state.cursor === this.#saved[partition]) return;
+    const { cursor } = state;
+    if (this.#error || cursor === this.#saved[partition]) return;
+    const own = this.#view.own(state);
+    const snapshot = create(ProjectionSnapshotSchema, {
+      format: SNAPSHOT_FORMAT,
+      pipeline: encodeState(state),
+      own,
+    });
+    const body = toBinary(ProjectionSnapshotSchema, snapshot);
     await this.#store();
-    const cursor = state.cursor;
-    const body = toBinary(
-      ProjectionSnapshotSchema,
-      create(ProjectionSnapshotSchema, {
-        format: SNAPSHOT_FORMAT,
-        pipeline: encodeState(state),
-        own: this.#view.own(state),
-      }),
-    );
     await this.#deps.snapshots.save(this.#snapshotName(partition), body);
     this.#saved[partition] = cursor;
   }
@@ -221,11 +241,13 @@ export class Projection implements AsyncDisposable {
   }
 
   /** A snapshot that can't be used only lengthens the replay: all that the log keeps is read again. */
-  #read(body: Uint8Array, partition: number): { state: PartitionState; own: Uint8Array } | undefined {
+  #resume(body: Uint8Array, partition: number): PartitionState | undefined {
     try {
       const snapshot = fromBinary(ProjectionSnapshotSchema, body);
       if (snapshot.format !== SNAPSHOT_FORMAT) throw new RangeError(`format ${snapshot.format} is not known`);
-      return { state: decodeState(snapshot.pipeline, this.#deps.limits), own: snapshot.own };
+      const state = decodeState(snapshot.pipeline, this.#deps.limits);
+      this.#view.restored(state, snapshot.own);
+      return state;
     } catch (error) {
       this.#warn(`snapshot of partition ${partition} can't be used, reading the log instead`, error);
       return undefined;

@@ -3,13 +3,16 @@ import type { Party } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Trip } from "../core/trip.ts";
 import type { History, RecordedFix, TripFinal } from "../history/history.ts";
-import { settle } from "../pipeline/settlement.ts";
+import { type RecordedStatus, settle } from "../pipeline/settlement.ts";
 
 /** Ended trips remembered per partition for late fixes; beyond, the one that ended first is forgotten and stays as settled. */
 const MAX_ENDED_TRIPS = 10_000;
 const PAGE = 5_000;
 
 type Ended = { trip: Trip; dueAtMs: number };
+
+/** Trips that were due, with the time at which they were. */
+export type Due = readonly { ended: Ended; dueAtMs: number }[];
 
 /**
  * Which ended trips of a partition are to be settled, and when, in pipeline time: settleAfterMs after the end, and again
@@ -19,6 +22,8 @@ export class Settlements {
   readonly #limits: Limits;
   readonly #history: History;
   readonly #ended = new Map<string, Ended>();
+  /** The same by driver, so that a fix finds its trips at once. */
+  readonly #ofDriver = new Map<string, Set<Ended>>();
 
   constructor(limits: Limits, history: History) {
     this.#limits = limits;
@@ -26,21 +31,25 @@ export class Settlements {
   }
 
   restore(trip: Trip, dueAtMs: number): void {
-    this.#ended.set(trip.tripId, { trip, dueAtMs });
+    this.#forget(trip.tripId);
+    const ended = { trip, dueAtMs };
+    this.#ended.set(trip.tripId, ended);
+    for (const { driverId } of trip.assignments) {
+      const trips = this.#ofDriver.get(driverId) ?? new Set();
+      this.#ofDriver.set(driverId, trips.add(ended));
+    }
+    if (this.#ended.size > MAX_ENDED_TRIPS) this.#forget(this.#ended.keys().next().value!);
   }
 
   /** The trip changed; only its end matters here. */
   tripChanged(trip: Trip): void {
-    if (trip.endedAtMs === 0) return;
-    const dueAtMs = trip.endedAtMs + this.#limits.settleAfterMs;
-    this.#ended.set(trip.tripId, { trip, dueAtMs });
-    if (this.#ended.size > MAX_ENDED_TRIPS) this.#ended.delete(this.#ended.keys().next().value!);
+    if (trip.endedAtMs > 0) this.restore(trip, trip.endedAtMs + this.#limits.settleAfterMs);
   }
 
-  /** A fix reached history; when it lies within an ended trip of its driver, that trip is settled again. */
+  /** A fix goes to history; when it lies within an ended trip of its driver, that trip is settled again. */
   fixRecorded(party: Party, atMs: number, pipelineTimeMs: number): void {
-    if (party.kind !== "driver" || this.#ended.size === 0) return;
-    for (const ended of this.#ended.values()) {
+    if (party.kind !== "driver") return;
+    for (const ended of this.#ofDriver.get(party.id) ?? []) {
       if (ended.dueAtMs !== 0 || atMs > ended.trip.endedAtMs) continue;
       const drove = ended.trip.assignments.some((span) => span.driverId === party.id && covers(span, atMs));
       if (drove) ended.dueAtMs = pipelineTimeMs + this.#limits.settleAfterMs;
@@ -53,16 +62,28 @@ export class Settlements {
     return false;
   }
 
-  /** Settles what is due and forgets trips that ended longer ago than the log reaches. */
-  async settleDue(pipelineTimeMs: number): Promise<void> {
+  /** Takes what is due, and forgets trips that ended longer ago than the log reaches. */
+  takeDue(pipelineTimeMs: number): Due {
+    const due: { ended: Ended; dueAtMs: number }[] = [];
     for (const [tripId, ended] of this.#ended) {
-      if (ended.dueAtMs !== 0 && ended.dueAtMs <= pipelineTimeMs) {
-        await this.#settle(ended.trip, ended.dueAtMs);
-        ended.dueAtMs = 0;
-      }
+      const { dueAtMs } = ended;
       const over = ended.trip.endedAtMs + this.#limits.logRetentionMs < pipelineTimeMs;
-      if (over && ended.dueAtMs === 0) this.#ended.delete(tripId);
+      if (dueAtMs !== 0 && dueAtMs <= pipelineTimeMs) {
+        due.push({ ended, dueAtMs });
+        ended.dueAtMs = 0;
+      } else if (over && dueAtMs === 0) this.#forget(tripId);
     }
+    return due;
+  }
+
+  /** Settles trips with all that history has of them. */
+  async settle(due: Due): Promise<void> {
+    for (const { ended, dueAtMs } of due) await this.#settle(ended.trip, dueAtMs);
+  }
+
+  /** Gives back what could not be settled. */
+  retry(due: Due): void {
+    for (const { ended, dueAtMs } of due) ended.dueAtMs = dueAtMs;
   }
 
   /** For the snapshot. */
@@ -76,7 +97,7 @@ export class Settlements {
       const party: Party = { kind: "driver", id: span.driverId };
       tracks.push({ party, fixes: await this.#track(party, span.fromMs, span.toMs || trip.endedAtMs) });
     }
-    const found = settle(trip, tracks, this.#limits);
+    const found = settle(trip, tracks, this.#limits, await this.#statuses(trip.tripId));
     const before = await this.#history.final(trip.tripId);
     if (
       before &&
@@ -98,6 +119,32 @@ export class Settlements {
         revision,
       },
     ]);
+  }
+
+  #forget(tripId: string): void {
+    const ended = this.#ended.get(tripId);
+    if (!ended) return;
+    this.#ended.delete(tripId);
+    for (const { driverId } of ended.trip.assignments) {
+      const trips = this.#ofDriver.get(driverId);
+      trips?.delete(ended);
+      if (trips?.size === 0) this.#ofDriver.delete(driverId);
+    }
+  }
+
+  async #statuses(tripId: string): Promise<RecordedStatus[]> {
+    const statuses: RecordedStatus[] = [];
+    let after: { atMs: number; key: string } | undefined;
+    for (;;) {
+      const page = await this.#history.events(tripId, PAGE, after);
+      for (const event of page) {
+        if (event.kind !== "status" || event.waypointIndex === undefined) continue;
+        const { status, waypointIndex, atMs, source } = event;
+        statuses.push({ status, waypointIndex, atMs, source });
+      }
+      if (page.length < PAGE) return statuses;
+      after = page.at(-1);
+    }
   }
 
   async #track(party: Party, fromMs: number, toMs: number): Promise<RecordedFix[]> {
