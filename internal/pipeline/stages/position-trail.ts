@@ -9,25 +9,24 @@ export const TRAIL_SPAN_MS = 90_000;
 /** Places closer in time are left out, milliseconds. */
 const SPACING_MS = 950;
 
+/** Numbers per place: see {@link PositionTrail}. */
+export const PLACE_NUMBERS = 5;
+/** Times are kept as differences that fit into 32 bits. */
+const MAX_AGE_MS = 0x7fff_ffff;
+
 /**
- * A ring of recent estimates, for late fixes. The place at slot i has its numbers at the same i of every array. Integers,
- * so that a snapshot holds exactly what is here in few bytes.
+ * A ring of recent estimates, for late fixes. Integers side by side, so that a place is in one line of the processor's
+ * cache and a snapshot holds exactly what is here. Slot i starts at i × PLACE_NUMBERS: milliseconds since `baseMs`;
+ * latitude × 1e7; longitude × 1e7; velocity in cm/s, east in the upper 16 bits and north in the lower; standard deviation
+ * per axis in centimetres × 2, plus 1 when the velocity was measured.
  */
 export type PositionTrail = {
   /** Slot that is written next. */
   next: number;
   /** Slots in use. */
   count: number;
-  tMs: Float64Array;
-  latE7: Int32Array;
-  lonE7: Int32Array;
-  /** Velocity east and north, cm/s. */
-  vxCmps: Int16Array;
-  vyCmps: Int16Array;
-  /** Standard deviation of the place per axis, centimetres. */
-  sigmaCm: Uint16Array;
-  /** 1 when the velocity was measured. */
-  moving: Uint8Array;
+  baseMs: number;
+  numbers: Int32Array;
 };
 
 /** A place on the trail, and how sure it is. */
@@ -41,17 +40,7 @@ export type TrailPlace = {
 };
 
 export function createPositionTrail(): PositionTrail {
-  return {
-    next: 0,
-    count: 0,
-    tMs: new Float64Array(TRAIL_CAPACITY),
-    latE7: new Int32Array(TRAIL_CAPACITY),
-    lonE7: new Int32Array(TRAIL_CAPACITY),
-    vxCmps: new Int16Array(TRAIL_CAPACITY),
-    vyCmps: new Int16Array(TRAIL_CAPACITY),
-    sigmaCm: new Uint16Array(TRAIL_CAPACITY),
-    moving: new Uint8Array(TRAIL_CAPACITY),
-  };
+  return { next: 0, count: 0, baseMs: 0, numbers: new Int32Array(TRAIL_CAPACITY * PLACE_NUMBERS) };
 }
 
 type Point = { tMs: number; latDeg: number; lonDeg: number; vx: number; vy: number; pp: number };
@@ -59,20 +48,27 @@ type Point = { tMs: number; latDeg: number; lonDeg: number; vx: number; vy: numb
 /** Adds the newest estimate. One older than the newest kept means that time began anew: the trail does too. */
 export function pushTrail(trail: PositionTrail, point: Point, moving: boolean): void {
   if (trail.count > 0) {
-    const sinceMs = point.tMs - trail.tMs[slotBack(trail, 0)]!;
-    if (sinceMs < 0) trail.count = 0;
+    const sinceMs = point.tMs - trailTimeMs(trail, slotBack(trail, 0));
+    if (sinceMs < 0 || point.tMs - trail.baseMs > MAX_AGE_MS) trail.count = 0;
     else if (sinceMs < SPACING_MS) return;
   }
-  const slot = trail.next;
-  trail.tMs[slot] = point.tMs;
-  trail.latE7[slot] = toE7(point.latDeg);
-  trail.lonE7[slot] = toE7(point.lonDeg);
-  trail.vxCmps[slot] = clamp(Math.round(100 * point.vx), -32_767, 32_767);
-  trail.vyCmps[slot] = clamp(Math.round(100 * point.vy), -32_767, 32_767);
-  trail.sigmaCm[slot] = clamp(Math.round(100 * Math.sqrt(point.pp)), 1, 65_535);
-  trail.moving[slot] = moving ? 1 : 0;
-  trail.next = (slot + 1) % TRAIL_CAPACITY;
+  if (trail.count === 0) trail.baseMs = point.tMs;
+  const { numbers, next } = trail;
+  const at = next * PLACE_NUMBERS;
+  const vx = clamp(Math.round(100 * point.vx), -32_767, 32_767);
+  const vy = clamp(Math.round(100 * point.vy), -32_767, 32_767);
+  numbers[at] = point.tMs - trail.baseMs;
+  numbers[at + 1] = toE7(point.latDeg);
+  numbers[at + 2] = toE7(point.lonDeg);
+  numbers[at + 3] = (vx << 16) | (vy & 0xffff);
+  numbers[at + 4] = 2 * clamp(Math.round(100 * Math.sqrt(point.pp)), 1, 1e6) + (moving ? 1 : 0);
+  trail.next = next + 1 === TRAIL_CAPACITY ? 0 : next + 1;
   if (trail.count < TRAIL_CAPACITY) trail.count++;
+}
+
+/** Time of the place in a slot, milliseconds. */
+export function trailTimeMs(trail: PositionTrail, slot: number): number {
+  return trail.baseMs + trail.numbers[slot * PLACE_NUMBERS]!;
 }
 
 /** Forgets everything: what comes next is not joined to it. */
@@ -85,11 +81,11 @@ export function clearTrail(trail: PositionTrail): void {
  * time lies before the oldest, or too far back; the newest stands for what comes after it.
  */
 export function placeOnTrail(trail: PositionTrail, tMs: number): TrailPlace | undefined {
-  if (trail.count === 0 || trail.tMs[slotBack(trail, 0)]! - tMs > TRAIL_SPAN_MS) return undefined;
+  if (trail.count === 0 || trailTimeMs(trail, slotBack(trail, 0)) - tMs > TRAIL_SPAN_MS) return undefined;
   let after = -1;
   for (let back = 0; back < trail.count; back++) {
     const slot = slotBack(trail, back);
-    if (trail.tMs[slot]! <= tMs)
+    if (trailTimeMs(trail, slot) <= tMs)
       return after < 0 ? placeAt(trail, slot) : placeBetween(trail, slot, after, tMs);
     after = slot;
   }
@@ -98,30 +94,35 @@ export function placeOnTrail(trail: PositionTrail, tMs: number): TrailPlace | un
 
 /** Slot of the estimate that is `back` before the newest. */
 export function slotBack(trail: PositionTrail, back: number): number {
-  return (trail.next - 1 - back + 2 * TRAIL_CAPACITY) % TRAIL_CAPACITY;
+  const slot = trail.next - 1 - back;
+  return slot < 0 ? slot + TRAIL_CAPACITY : slot;
 }
 
-function placeAt(trail: PositionTrail, slot: number): TrailPlace {
+function placeAt({ numbers }: PositionTrail, slot: number): TrailPlace {
+  const at = slot * PLACE_NUMBERS;
+  const sigmaM = (numbers[at + 4]! >> 1) / 100;
   return {
-    latDeg: fromE7(trail.latE7[slot]!),
-    lonDeg: fromE7(trail.lonE7[slot]!),
-    variance: varianceAt(trail, slot),
-    moving: trail.moving[slot] === 1,
+    latDeg: fromE7(numbers[at + 1]!),
+    lonDeg: fromE7(numbers[at + 2]!),
+    variance: sigmaM * sigmaM,
+    moving: (numbers[at + 4]! & 1) === 1,
   };
 }
 
 function placeBetween(trail: PositionTrail, a: number, b: number, tMs: number): TrailPlace {
-  const spanS = (trail.tMs[b]! - trail.tMs[a]!) / 1000;
-  const u = (tMs - trail.tMs[a]!) / 1000 / spanS;
+  const fromMs = trailTimeMs(trail, a);
+  const spanS = (trailTimeMs(trail, b) - fromMs) / 1000;
+  const u = (tMs - fromMs) / 1000 / spanS;
   const [from, to] = [placeAt(trail, a), placeAt(trail, b)];
+  const [va, vb] = [trail.numbers[a * PLACE_NUMBERS + 3]!, trail.numbers[b * PLACE_NUMBERS + 3]!];
   const perLon = metresPerDegreeLon(from.latDeg);
   const toEnd = u * u * (3 - 2 * u);
   const startSlope = (u * (1 - u) * (1 - u) * spanS) / 100;
   const endSlope = (-u * u * (1 - u) * spanS) / 100;
-  const bentX = startSlope * trail.vxCmps[a]! + endSlope * trail.vxCmps[b]!;
-  const bentY = startSlope * trail.vyCmps[a]! + endSlope * trail.vyCmps[b]!;
-  const east = toEnd * lonDelta(from.lonDeg, to.lonDeg) * perLon + bentX;
-  const north = toEnd * (to.latDeg - from.latDeg) * METRES_PER_DEGREE + bentY;
+  const east =
+    toEnd * lonDelta(from.lonDeg, to.lonDeg) * perLon + startSlope * (va >> 16) + endSlope * (vb >> 16);
+  const north =
+    toEnd * (to.latDeg - from.latDeg) * METRES_PER_DEGREE + startSlope * lower(va) + endSlope * lower(vb);
   const moving = from.moving && to.moving;
   const sagM = (moving ? K.sagM : K.sagBareM) * u * (1 - u) * spanS * spanS;
   return {
@@ -132,9 +133,9 @@ function placeBetween(trail: PositionTrail, a: number, b: number, tMs: number): 
   };
 }
 
-function varianceAt(trail: PositionTrail, slot: number): number {
-  const sigmaM = trail.sigmaCm[slot]! / 100;
-  return sigmaM * sigmaM;
+/** The lower 16 bits, with their sign. */
+function lower(pair: number): number {
+  return (pair << 16) >> 16;
 }
 
 function clamp(value: number, least: number, most: number): number {
