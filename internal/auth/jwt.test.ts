@@ -52,6 +52,14 @@ describe("jwtAuthenticator", () => {
     expect(expiresAtMs).toBe(START_MS + 60_000);
   });
 
+  it("counts an expiry with fractions or in the far future in whole milliseconds that fit an int64", async () => {
+    const seconds = START_MS / 1_000 + 60;
+    const until = async (exp: number) =>
+      (await authenticator.authenticate(await custom({ exp }))).expiresAtMs;
+    expect(await until(seconds + 0.1234567)).toBe(START_MS + 60_123);
+    for (const exp of [9e15, 1e300]) expect(await until(exp)).toBe(8.64e15);
+  });
+
   it("takes ES256 as well", async () => {
     const other = join(folder, "es256");
     const signer = await makeKeyFiles(other, "ES256");

@@ -12,6 +12,8 @@ const ALGORITHMS = ["ES256", "EdDSA"];
 const MAX_TOKEN_CHARS = 8_192;
 /** Clocks of issuers may be this far ahead (`nbf`). `exp` is taken at its word. */
 const CLOCK_TOLERANCE_S = 5;
+/** The last time that a Date can hold. `exp` may have fractions and be as far off as the issuer likes; what is told on is whole and fits an int64. */
+const MAX_TIME_MS = 8.64e15;
 const MAX_CACHED_TOKENS = 20_000;
 const MAX_CACHED_AGE_MS = 60_000;
 
@@ -52,7 +54,7 @@ async function verify(token: string, { keys, issuer, audience, clock }: JwtOptio
       currentDate: new Date(nowMs),
       requiredClaims: ["exp", "sub", "role"],
     });
-    const expiresAtMs = (payload.exp ?? 0) * 1_000;
+    const expiresAtMs = Math.min(Math.floor((payload.exp ?? 0) * 1_000), MAX_TIME_MS);
     if (expiresAtMs <= nowMs) throw new BimrideError("TOKEN_EXPIRED");
     return { role: roleOf(payload.role), subject: subjectOf(payload.sub, payload.role), expiresAtMs };
   } catch (cause) {
