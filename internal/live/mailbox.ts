@@ -1,6 +1,6 @@
 import type { Limits } from "../core/limits.ts";
 import type { LiveChange, TripLive } from "../core/live.ts";
-import { compareVersions, type Version } from "../core/version.ts";
+import { compareVersions, type Version, ZERO_VERSION } from "../core/version.ts";
 import { enqueue } from "./conflate.ts";
 import type { Feed, FeedItem } from "./hub.ts";
 
@@ -63,6 +63,14 @@ export class Mailbox implements Feed {
   /** The room's state was read anew: a snapshot replaces what waits. */
   reset(): void {
     if (this.#ended) return;
+    this.#forget();
+    this.#news?.resolve();
+  }
+
+  /** The version that the viewer says to have is none that this trip had: the room's state is told whatever it is. */
+  distrust(): void {
+    if (this.#ended || compareVersions(this.#told, this.#room.state().version) <= 0) return;
+    this.#told = ZERO_VERSION;
     this.#forget();
     this.#news?.resolve();
   }

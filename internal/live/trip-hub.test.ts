@@ -203,6 +203,26 @@ describe("resuming", () => {
     await scene.happen(scene.maker.move(20));
     expect(await waiting(await feed)).toEqual([{ kind: "snapshot", live: scene.live }]);
   });
+
+  it("after a version that never was gives a snapshot in the end, and then what follows", async () => {
+    for (const madeUp of [
+      { generation: 1, sequence: 1_000_000, index: 0 },
+      { generation: 99, sequence: 1, index: 0 },
+    ]) {
+      const scene = new Scene();
+      await scene.happen(scene.maker.begin());
+      const joining = joined(scene, madeUp);
+      await scene.pass(2_100);
+      using feed = await joining;
+      expect(await waiting(feed)).toEqual([]);
+      await scene.pass(DEFAULT_LIMITS.heartbeatMs);
+      expect(await waiting(feed)).toEqual([{ kind: "snapshot", live: scene.live }]);
+      await scene.happen(scene.maker.move(10));
+      expect(await waiting(feed)).toMatchObject([
+        { kind: "change", change: { position: { capturedAtMs: 10 } } },
+      ]);
+    }
+  });
 });
 
 describe("holes", () => {

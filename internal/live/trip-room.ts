@@ -121,17 +121,23 @@ export class TripRoom {
   }
 
   #mailbox(live: TripLive, resumeAfter: Version | undefined): Mailbox {
+    let stopDoubt = () => {};
     const room = {
       state: () => this.#live ?? live,
       leave: (mailbox: Mailbox) => {
+        stopDoubt();
         if (this.#viewers.delete(mailbox) && this.idle) this.#onIdle();
       },
     };
-    const { limits } = this.#deps;
+    const { clock, limits } = this.#deps;
     if (!resumeAfter) return new Mailbox(room, limits, "snapshot", ZERO_VERSION);
     if (compareVersions(resumeAfter, live.version) === 0)
       return new Mailbox(room, limits, "unchanged", resumeAfter);
-    return new Mailbox(room, limits, this.#ring.since(resumeAfter) ?? "snapshot", resumeAfter);
+    const mailbox = new Mailbox(room, limits, this.#ring.since(resumeAfter) ?? "snapshot", resumeAfter);
+    // Newer than anything here: the store may lag behind what the viewer saw elsewhere, but not for so long.
+    if (compareVersions(resumeAfter, live.version) > 0)
+      stopDoubt = clock.after(limits.heartbeatMs, () => mailbox.distrust());
+    return mailbox;
   }
 
   #receive(change: LiveChange): void {
