@@ -135,4 +135,11 @@ describe("viewOf", () => {
     });
     expect(seenBy("bob", shared(3, "ENROUTE_TO_DROPOFF")).seesCar).toBe(true);
   });
+
+  it("does not show them after the end where it went without them", () => {
+    for (const status of ["COMPLETE", "CANCELED"] as const) {
+      expect(seenBy("ann", shared(4, status)).seesCar).toBe(false);
+      expect(seenBy("bob", shared(4, status)).seesCar).toBe(true);
+    }
+  });
 });

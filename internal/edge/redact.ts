@@ -41,6 +41,20 @@ export function viewOf(trip: Trip, principal: Principal): TripView | undefined {
   }
 }
 
+/**
+ * Index of the last waypoint of a shared trip that concerns the principal: where they leave the car. The last of all for
+ * those who see the whole trip, -1 for a rider whom no waypoint concerns.
+ */
+export function leavesAt(trip: Trip, { role, subject }: Principal): number {
+  return role === "rider" && trip.type === "shared"
+    ? lastOwnWaypoint(trip, subject)
+    : trip.waypoints.length - 1;
+}
+
+function lastOwnWaypoint(trip: Trip, riderId: string): number {
+  return trip.waypoints.findLastIndex((waypoint) => concernsRider(waypoint, riderId));
+}
+
 function isParty({ role, subject }: Principal, trip: Trip): boolean {
   if (!subject) return false;
   if (role === "driver") return trip.driverId === subject;
@@ -61,14 +75,17 @@ function ridersView(trip: Trip, riderId: string): TripView {
 }
 
 function sharedView(trip: Trip, riderId: string): TripView {
-  const concerns = (waypoint: Waypoint) => waypoint.riderId === riderId || waypoint.riderId === "";
+  const concerns = (waypoint: Waypoint) => concernsRider(waypoint, riderId);
   const waypoints = trip.waypoints.filter(concerns);
   if (waypoints.length === trip.waypoints.length) return { trip, seesCar: true };
 
   const waypointIndex = trip.waypoints.slice(0, trip.waypointIndex).filter(concerns).length;
   const reduced: Trip = { ...trip, waypoints, waypointIndex, plannedPath: [] };
   const running = trip.status !== "COMPLETE" && trip.status !== "CANCELED";
-  if (!running || trip.status === "NEW") return { trip: reduced, seesCar: true };
+  // Over: where the car stands is this rider's business when they went along to the end.
+  const toTheEnd = lastOwnWaypoint(trip, riderId) === trip.waypoints.length - 1;
+  if (!running) return { trip: reduced, seesCar: toTheEnd };
+  if (trip.status === "NEW") return { trip: reduced, seesCar: true };
 
   const next = waypoints[waypointIndex];
   if (!next) return { trip: { ...reduced, status: "COMPLETE" }, seesCar: false };
@@ -77,6 +94,10 @@ function sharedView(trip: Trip, riderId: string): TripView {
   return { trip: { ...reduced, status: statusAt(next.kind, false) }, seesCar: true };
 }
 
+function concernsRider({ riderId: whose }: Waypoint, riderId: string): boolean {
+  return whose === riderId || whose === "";
+}
+
 function withoutOthers(waypoint: Waypoint, riderId: string): Waypoint {
-  return waypoint.riderId === riderId || waypoint.riderId === "" ? waypoint : { ...waypoint, riderId: "" };
+  return concernsRider(waypoint, riderId) ? waypoint : { ...waypoint, riderId: "" };
 }

@@ -16,13 +16,14 @@ import { pageSizeOf, pageToken, placeOf } from "../page-token.ts";
 import { mayReadRecord } from "../redact.ts";
 import { finalPoint, recordedPoint, summaryMessage } from "../wire/track-messages.ts";
 import { intervalsOf } from "./intervals.ts";
+import { leftAtMs } from "./left-at.ts";
 
 export type RecordDeps = Pick<EdgeDeps, "history" | "tripStore" | "limits">;
 
 const STANDARD_PAGE = 1_000;
 
 /**
- * A page of a trip's track.
+ * A page of a trip's track; for a rider of a shared trip up to where they left the car.
  * @throws NOT_FOUND, FIELD_INVALID, PAGE_TOKEN_INVALID, NOT_SETTLED, STORE_UNAVAILABLE
  */
 export async function getTrack(
@@ -33,9 +34,10 @@ export async function getTrack(
   const view = checkedView(request.view);
   const trip = await readableTrip(deps, principal, request.tripId);
   const pageSize = pageSizeOf(request.pageSize, STANDARD_PAGE, deps.limits.maxPageSize);
+  const untilMs = await leftAtMs(deps.history, trip, principal);
   return view === TrackView.FINAL
-    ? finalPage(deps, trip, pageSize, request.pageToken)
-    : recordedPage(deps, trip, pageSize, request.pageToken);
+    ? finalPage(deps, trip, untilMs, pageSize, request.pageToken)
+    : recordedPage(deps, trip, untilMs, pageSize, request.pageToken);
 }
 
 /** The trip whose record the principal may read. Throws NOT_FOUND for everybody else. */
@@ -55,6 +57,7 @@ function checkedView(view: TrackView): TrackView {
 async function recordedPage(
   { history }: RecordDeps,
   trip: Trip,
+  untilMs: number,
   pageSize: number,
   token: string,
 ): Promise<GetTrackResponse> {
@@ -64,7 +67,9 @@ async function recordedPage(
   const points: TrackPoint[] = [];
   let after = place && { atMs: place[1], sessionId: place[2], seq: place[3] };
   for (let i = place?.[0] ?? 0; i < intervals.length; i++) {
-    const { party, fromMs, toMs } = intervals[i]!;
+    const { party, fromMs, toMs: endMs } = intervals[i]!;
+    const toMs = Math.min(endMs, untilMs);
+    if (toMs < fromMs) break;
     const limit = pageSize - points.length + 1;
     const fixes = await history.track({ party, fromMs, toMs, limit, ...(after ? { after } : {}) });
     const taken = fixes.slice(0, limit - 1);
@@ -94,6 +99,7 @@ function placeOfFix(fix: RecordedFix): readonly [number, string, number] {
 async function finalPage(
   { history }: RecordDeps,
   trip: Trip,
+  untilMs: number,
   pageSize: number,
   token: string,
 ): Promise<GetTrackResponse> {
@@ -103,8 +109,9 @@ async function finalPage(
   if (!final) throw new BimrideError("NOT_SETTLED");
   const from = place ? placeIn(final, place) : 0;
   const to = from + pageSize;
-  const points = final.track.slice(from, to).map(finalPoint);
-  const next = to < final.track.length ? pageToken(scope, [final.revision, to]) : "";
+  const track = final.track.filter((point) => point.capturedAtMs + point.clockOffsetMs <= untilMs);
+  const points = track.slice(from, to).map(finalPoint);
+  const next = to < track.length ? pageToken(scope, [final.revision, to]) : "";
   const response = page(points, next);
   response.summary = summaryMessage(final);
   return response;

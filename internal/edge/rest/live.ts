@@ -18,7 +18,7 @@ export function liveRoutes(edge: EdgeContext): FastifyPluginAsync {
       reply.headers({
         etag,
         [POLL_AFTER_HEADER]: response.pollAfterMs,
-        "cache-control": "private, no-cache",
+        "cache-control": "no-store",
         vary: "authorization",
       });
       if (etagMatches(request.headers["if-none-match"], etag)) return reply.code(304).send();

@@ -67,7 +67,7 @@ describe("GET /v1/trips/{id}/live", () => {
     await car.move(START_MS + 10_000);
     const moved = await poll(etag);
     expect(moved.json.live.version).toEqual({ generation: 1, sequence: "3" });
-    expect(moved.headers.get("cache-control")).toBe("private, no-cache");
+    expect(moved.headers.get("cache-control")).toBe("no-store");
   });
 
   it("treats another rider's trip exactly as one that does not exist", async () => {
@@ -293,6 +293,46 @@ describe("GET /v1/trips/{id}/track", () => {
       altitudeM: 12.5,
     });
     expect(one.speedMps).toBeUndefined();
+  });
+
+  it("ends for a rider of a shared car where they left it, in every form", async () => {
+    const stop = (riderId: string, kind: "pickup" | "dropoff") => ({
+      ...tripOf(TRIP).waypoints[0]!,
+      riderId,
+      kind,
+    });
+    const running: Trip = {
+      ...recorded().trip,
+      type: "shared",
+      status: "ENROUTE_TO_DROPOFF",
+      riderIds: ["r1", "r2"],
+      waypoints: [stop("r1", "pickup"), stop("r2", "pickup"), stop("r1", "dropoff"), stop("r2", "dropoff")],
+      waypointIndex: 3,
+    };
+    const status = (atS: number, waypointIndex: number) => ({
+      ...{ tripId: TRIP, atMs: START_MS + atS * 1_000, key: `${atS}`, kind: "status" as const },
+      ...{ status: "ENROUTE_TO_DROPOFF" as const, source: "detected" as const, waypointIndex },
+    });
+    const history: EdgeDeps["history"] = {
+      ...recorded().history,
+      // A leaving that was put right, and the one that held.
+      events: async () => [status(5, 3), status(8, 2), status(20, 3), status(40, 4)],
+    };
+    const over: Trip = { ...running, status: "COMPLETE", waypointIndex: 4, endedAtMs: START_MS + 40_000 };
+    for (const trip of [running, over, { ...running, waypointIndex: 2 }]) {
+      const test = await edge([trip], { history });
+      const seqs = async (subject: string, format = "") => {
+        const token = await test.token("rider", subject);
+        const { json } = await call(test, "GET", `/v1/trips/${TRIP}/track${format}`, { token });
+        const list = format ? json.features.map((f: { properties: object }) => f.properties) : json.points;
+        return list.map((point: { seq?: number }) => point.seq ?? 0);
+      };
+      const all = [...Array(25).keys(), ...Array.from({ length: 10 }, (_, i) => 30 + i)];
+      expect(await seqs("r2")).toEqual(all);
+      const own = trip.waypointIndex === 2 ? all : all.filter((seq) => seq < 20);
+      expect(await seqs("r1")).toEqual(own);
+      expect(await seqs("r1", "?format=geojson")).toEqual(own);
+    }
   });
 
   it("is for the trip's riders, its driver and support; everybody else gets NOT_FOUND", async () => {
