@@ -28,6 +28,9 @@ export type FixContext = {
   phased: Trip | undefined;
 };
 
+/** What changed, without the stamps that {@link emit} gives. */
+export type ChangeContent = Omit<LiveChange, "tripId" | "version" | "previous">;
+
 /**
  * Appends a change of a trip's live state with the next version. The content is what changed; the trip's own live state
  * is kept up to date by the caller.
@@ -35,7 +38,7 @@ export type FixContext = {
 export function emit(
   context: { out: PipelineOutput; sequence: number },
   { live, trip }: TripState,
-  content: Omit<LiveChange, "tripId" | "version" | "previous">,
+  content: ChangeContent,
 ): void {
   const previous = live.version;
   const version = {

@@ -1,5 +1,5 @@
 import type { LivePosition, TrailPoint } from "../../core/live.ts";
-import { emit, type FixContext } from "../context.ts";
+import { type ChangeContent, emit, type FixContext } from "../context.ts";
 import { addToTrail, pushToTrail } from "../trail.ts";
 
 /** Puts out the fix for history, the party's latest place, and the trip's live change. */
@@ -54,9 +54,15 @@ function publishPosition(context: FixContext): void {
   const deviceBack = party.device !== undefined && party.device !== live.device;
   if (deviceBack) live.device = party.device;
   live.position = position;
-  pushToTrail(live.trail, { latDeg: position.latDeg, lonDeg: position.lonDeg, capturedAtMs: atMs }, limits.maxTrailPoints);
-  if (phased) emit(context, trip!, deviceBack ? { position, trip: phased, device: party.device! } : { position, trip: phased });
-  else emit(context, trip!, deviceBack ? { position, device: party.device! } : { position });
+  pushToTrail(
+    live.trail,
+    { latDeg: position.latDeg, lonDeg: position.lonDeg, capturedAtMs: atMs },
+    limits.maxTrailPoints,
+  );
+  const content: ChangeContent = { position };
+  if (phased) content.trip = phased;
+  if (deviceBack) content.device = party.device;
+  emit(context, trip!, content);
 }
 
 function publishLate(context: FixContext): void {

@@ -10,7 +10,13 @@ export function phase(context: FixContext): boolean {
   const found = detectPhase(state.phase, state.trip, { latDeg, lonDeg, speedMps, accuracyM, outlier, atMs });
   if (!found) return true;
   const { status, waypointIndex } = found;
-  const trip = { ...state.trip, status, waypointIndex, statusSource: "detected" as const, statusAtMs: found.atMs };
+  const trip = {
+    ...state.trip,
+    status,
+    waypointIndex,
+    statusSource: "detected" as const,
+    statusAtMs: found.atMs,
+  };
   out.detections.push({ tripId: trip.tripId, tripVersion: trip.version, ...found });
   out.trips.push(trip);
   state.trip = trip;
