@@ -12,7 +12,7 @@ import type { PartitionState } from "./state.ts";
 
 /** Generated drives for tests: a car goes east, its trip goes on, the network and the clock do what they do. */
 export const T0 = 1_700_000_000_000;
-export const LIMITS = { ...DEFAULT_LIMITS, partitions: 4, maxTrailPoints: 20 };
+export const LIMITS = { ...DEFAULT_LIMITS, partitions: 4, maxTrailPoints: 8 };
 const PLACE = { latDeg: 57.7, lonDeg: 11.97 };
 
 const names = Array.from({ length: 60 }, (_, i) => `driver-${i}`);
@@ -66,22 +66,33 @@ export type Step = {
   device: "none" | "state" | "opened" | "closed";
 };
 
+/** The first of the values `times` times as often as each other. */
+const mostly = <Value>(times: number, usual: Value, ...others: Value[]): fc.Arbitrary<Value> =>
+  fc.constantFrom(...Array.from({ length: times }, () => usual), ...others);
+
 /** What happens in a drive, step by step; each step brings up to three fixes that arrive with each of the delays. */
 export const steps = fc.array(
   fc.record<Step>({
     gapS: fc.integer({ min: 1, max: 5 }),
     count: fc.integer({ min: 0, max: 3 }),
-    jumpM: fc.constantFrom(0, 0, 0, 0, 0, 400),
-    delaysS: fc.array(fc.constantFrom(0, 0, 0, 1, 7, 40, 200), { minLength: 1, maxLength: 3 }),
-    session: fc.constantFrom(0, 0, 0, 0, 1, 2),
-    clockStepS: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, -45, 30),
-    trip: fc.constantFrom(
-      ...(["none", "none", "none", "none", "none", "none", "press", "handOver"] as const),
-      ...(["moveAway", "end", "repeat", "again"] as const),
+    jumpM: mostly(12, 0, 400),
+    delaysS: fc.array(mostly(4, 0, 1, 7, 40, 200), { minLength: 1, maxLength: 2 }),
+    session: mostly(40, 0, 1, 2),
+    clockStepS: mostly(40, 0, -45, 30),
+    trip: mostly<TripStep | "none">(
+      60,
+      "none",
+      "press",
+      "press",
+      "handOver",
+      "moveAway",
+      "end",
+      "repeat",
+      "again",
     ),
-    device: fc.constantFrom("none", "none", "none", "none", "state", "opened", "closed"),
+    device: mostly<Step["device"]>(12, "none", "state", "opened", "closed"),
   }),
-  { minLength: 1, maxLength: 50 },
+  { minLength: 1, maxLength: 50, size: "max" },
 );
 
 /** The drive without what makes one delivery differ from another. */

@@ -99,7 +99,7 @@ describe("the history projection on real engines", () => {
         expect(await fixesOf(world)).toEqual(fixesIn(log));
         expect(await finalsOf(world, log)).toEqual((await recordOf(log)).finals);
       }),
-      { numRuns: 8 },
+      { numRuns: 6 },
     );
   });
 
