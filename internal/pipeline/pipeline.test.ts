@@ -111,6 +111,7 @@ describe("the pipeline on any drive", () => {
             ? startLive(change, LIMITS)
             : applyChange(seen.get(change.tripId)!, change, LIMITS);
           seen.set(change.tripId, live!);
+          for (const point of change.latePoints ?? []) expect(live!.trail).toContainEqual(point);
         }
         for (const { live } of state.trips.values()) {
           const trip = { ...live.trip, version: 0, updatedAtMs: 0 };

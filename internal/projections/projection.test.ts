@@ -22,6 +22,10 @@ import * as kit from "./test-world.ts";
 
 const DRIVERS = [CAR, OTHER_CAR];
 type Log = ReturnType<typeof logOf>;
+const CALM: Step = {
+  ...{ gapS: 4, count: 1, jumpM: 0, delaysS: [0], session: 0, clockStepS: 0 },
+  ...{ trip: "none", device: "none" },
+};
 
 /** Names of the fixes of a log, each once. */
 function fixesIn(log: Log): string[] {
@@ -118,10 +122,7 @@ describe("the history projection on real engines", () => {
 
   test("settles again when a fix comes late, even while it settles", async () => {
     await using world = await kit.openWorld();
-    const script: Step[] = Array.from({ length: 30 }, (_, i) => ({
-      ...{ gapS: 4, count: 1, jumpM: 0, delaysS: [0], session: 0, clockStepS: 0, device: "none" },
-      trip: i === 29 ? "end" : "none",
-    }));
+    const script = Array.from({ length: 30 }, (_, i): Step => ({ ...CALM, trip: i === 29 ? "end" : "none" }));
     const log = logOf(script);
     const late = (seq: number, receivedAtMs: number) => ({
       records: [batchOf(receivedAtMs, [fixOf(seq, T0 + 50_500 + seq, 500)])],
@@ -154,6 +155,41 @@ describe("the history projection on real engines", () => {
       return (await world.history.final(tripIdOf(log)))!.track.some(({ seq }) => seq === 500);
     });
     expect((await world.history.final(tripIdOf(log)))!.revision).toBe(2);
+  });
+
+  test("saves no snapshot that knows more than the stores: what came while they were written is read again", async () => {
+    await using world = await kit.openWorld();
+    const log = logOf([0, 1].map((i): Step => ({ ...CALM, trip: i === 1 ? "press" : "none" })));
+    const life = kit.mortal(world);
+    const reached = Promise.withResolvers<void>();
+    const open = Promise.withResolvers<void>();
+    const history = new Proxy(life.world.history, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        return async (...args: unknown[]) => {
+          if (name === "putEvents") reached.resolve();
+          if (name === "putEvents") await open.promise;
+          return member(...args);
+        };
+      },
+    });
+    const projection = await kit.startHistory({ ...life.world, history }, 1e9);
+    world.clock.advanceTo(T0 + 1);
+    await kit.appendAll(world.log, log.slice(0, 2));
+    await kit.until(() => projection.cursor(HERE) === 2);
+    world.clock.advanceTo(T0 + world.limits.snapshotPeriodMs);
+    await reached.promise;
+    await kit.appendAll(world.log, log.slice(2));
+    await kit.until(() => projection.cursor(HERE) === log.length);
+    open.resolve();
+    await kit.until(async () => (await world.snapshots.load("history-02")) !== undefined);
+    life.crash();
+    await projection[Symbol.asyncDispose]();
+    await using again = await kit.startHistory(world);
+    await kit.stored(world, again);
+    const statuses = (await world.history.events(tripIdOf(log), 10)).filter(({ kind }) => kind === "status");
+    expect(statuses).toMatchObject([{ status: "NEW" }, { status: "ENROUTE_TO_PICKUP", source: "explicit" }]);
+    expect(await fixesOf(world)).toEqual(fixesIn(log));
   });
 
   test("stops and says so when the log no longer has what comes next", async () => {
@@ -191,12 +227,7 @@ describe("the history projection on real engines", () => {
     ],
   ])("reads the log instead of %s", async (_name, body) => {
     await using world = await kit.openWorld();
-    const log = logOf(
-      Array.from({ length: 10 }, () => ({
-        ...{ gapS: 1, count: 2, jumpM: 0, delaysS: [0], session: 0 },
-        ...{ clockStepS: 0, trip: "none", device: "none" },
-      })) as Step[],
-    );
+    const log = logOf(Array.from({ length: 10 }, () => CALM));
     await world.snapshots.save("history-02", body);
     await kit.appendAll(world.log, log);
     await using projection = await kit.startHistory(world);
