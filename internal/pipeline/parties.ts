@@ -26,6 +26,7 @@ export function partyOf(state: PartitionState, party: Party): PartyState {
       position: createPositionState(),
       device: undefined,
       latest: undefined,
+      trip: party.kind === "driver" ? state.tripOfDriver.get(party.id) : undefined,
     };
     state.parties.set(key, found);
   }
@@ -72,7 +73,7 @@ export function sessionChanged(
   const connected = !record.closed;
   if (party.device?.connected === connected) return;
   const known = party.device?.state ?? NOTHING_KNOWN;
-  setDevice(state, entry, party, { state: known, connected, atMs: record.receivedAtMs }, out);
+  setDevice(entry, party, { state: known, connected, atMs: record.receivedAtMs }, out);
 }
 
 /** A device told of itself; what an older session says is not news. */
@@ -87,18 +88,12 @@ export function deviceReported(
   party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
   if (session !== party.sessions.at(-1)) return;
-  setDevice(state, entry, party, { state: record.state, connected: true, atMs: record.receivedAtMs }, out);
+  setDevice(entry, party, { state: record.state, connected: true, atMs: record.receivedAtMs }, out);
 }
 
-function setDevice(
-  state: PartitionState,
-  entry: Entry,
-  party: PartyState,
-  device: DeviceStatus,
-  out: PipelineOutput,
-): void {
+function setDevice(entry: Entry, party: PartyState, device: DeviceStatus, out: PipelineOutput): void {
   party.device = device;
-  const trip = party.party.kind === "driver" ? state.tripOfDriver.get(party.party.id) : undefined;
+  const { trip } = party;
   if (!trip) return;
   trip.live.device = device;
   emit({ out, sequence: entry.sequence }, trip, { device });

@@ -78,6 +78,7 @@ export function fromPartyMessage(
     position,
     device: message.device && fromDeviceMessage(message.device),
     latest: message.latest && fromLatestMessage(partyKey(party), message.latest),
+    trip: undefined,
   };
 }
 
@@ -104,11 +105,10 @@ export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessag
 /** What {@link placeOnTrail} may still look at, oldest first. */
 function toTrailMessage(trail: PositionTrail): PlaceTrail {
   const slots: number[] = [];
-  const newestMs = trail.count > 0 ? trailTimeMs(trail, slotBack(trail, 0)) : 0;
   for (let back = 0; back < trail.count; back++) {
     const slot = slotBack(trail, back);
     slots.unshift(slot);
-    if (newestMs - trailTimeMs(trail, slot) > TRAIL_SPAN_MS) break;
+    if (trail.newestMs - trailTimeMs(trail, slot) > TRAIL_SPAN_MS) break;
   }
   const column = (n: number) => slots.map((slot) => trail.numbers[slot * PLACE_NUMBERS + n]!);
   const times = slots.map((slot) => trailTimeMs(trail, slot));
@@ -133,6 +133,7 @@ function fillTrail(trail: PositionTrail, message: PlaceTrail): void {
     trail.numbers.set(place, slot * PLACE_NUMBERS);
   }
   trail.baseMs = Number(message.firstAtMs);
+  trail.newestMs = trail.baseMs + sinceMs;
   trail.count = count;
   trail.next = count % TRAIL_CAPACITY;
 }

@@ -51,6 +51,7 @@ export function fromTripMessage(
   phase.tripId = message.phaseTripId;
   return {
     trip,
+    fromMs: 0,
     phase,
     live: {
       tripId: trip.tripId,

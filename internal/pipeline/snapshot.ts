@@ -2,11 +2,11 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PartitionSnapshot, PartitionSnapshotSchema } from "../../gen/bimride/state/v1/state_pb.ts";
 import { BimrideError } from "../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
-import { isRunning } from "../core/trip.ts";
 import { int64 } from "./snapshot-columns.ts";
 import { fromPartyMessage, POSITION_FIELDS, toPartyMessage } from "./snapshot-parties.ts";
 import { fromTripMessage, PHASE_FIELDS, toTripMessage } from "./snapshot-trips.ts";
-import { createPartitionState, type PartitionState, type TripState } from "./state.ts";
+import { createPartitionState, type PartitionState } from "./state.ts";
+import { assign } from "./trip-of-driver.ts";
 
 /** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, once there was one. */
 export const STATE_FORMAT = 1;
@@ -62,16 +62,8 @@ function restore(message: PartitionSnapshot, limits: Limits): PartitionState {
   for (const part of message.trips) {
     const trip = fromTripMessage(part, message.phaseFields, state);
     state.trips.set(trip.trip.tripId, trip);
-    offer(state, trip);
+    assign(state, trip);
   }
   for (const { partyKey, erasedAtMs } of message.erased) state.erased.set(partyKey, Number(erasedAtMs));
   return state;
-}
-
-/** A driver's fixes go to the running trip; should there be two, to the one that was made last (trip-changes.ts). */
-function offer(state: PartitionState, current: TripState): void {
-  const { trip } = current;
-  if (!trip.driverId || !isRunning(trip)) return;
-  const other = state.tripOfDriver.get(trip.driverId);
-  if (!other || other.trip.tripId <= trip.tripId) state.tripOfDriver.set(trip.driverId, current);
 }

@@ -39,6 +39,8 @@ export type PartyState = {
   device: DeviceStatus | undefined;
   /** As last put out; undefined before the first fix. */
   latest: LatestParty | undefined;
+  /** Its running trip; the same as tripOfDriver says, at hand for every fix. */
+  trip: TripState | undefined;
 };
 
 export type SessionState = {
@@ -55,6 +57,8 @@ export type SessionState = {
 
 export type TripState = {
   trip: Trip;
+  /** Fixes captured before it are not of this trip: when its driver was assigned; never while there is none. */
+  fromMs: number;
   live: TripLive;
   phase: PhaseState;
 };

@@ -6,6 +6,7 @@ import { homePartition } from "./home.ts";
 import type { PipelineOutput } from "./output.ts";
 import { createPhaseState, phaseReset } from "./stages/phase.ts";
 import type { PartitionState, TripState } from "./state.ts";
+import { assign, release } from "./trip-of-driver.ts";
 
 /**
  * A trip as stored came by: the higher version wins, a repeat is nothing, and its status wins over the one that was
@@ -52,6 +53,7 @@ function begin(state: PartitionState, trip: Trip): TripState {
     : undefined;
   const begun: TripState = {
     trip,
+    fromMs: 0,
     phase: createPhaseState(),
     live: {
       tripId: trip.tripId,
@@ -65,26 +67,6 @@ function begin(state: PartitionState, trip: Trip): TripState {
   };
   state.trips.set(trip.tripId, begun);
   return begun;
-}
-
-/** A driver's fixes go to the running trip; should there be two, to the one that was made last. */
-function assign(state: PartitionState, current: TripState): void {
-  const { trip } = current;
-  if (!trip.driverId) return;
-  if (!isRunning(trip)) {
-    release(state, trip);
-    return;
-  }
-  const other = state.tripOfDriver.get(trip.driverId);
-  if (!other || other.trip.tripId <= trip.tripId) state.tripOfDriver.set(trip.driverId, current);
-}
-
-function release(state: PartitionState, trip: Trip): void {
-  if (state.tripOfDriver.get(trip.driverId)?.trip.tripId !== trip.tripId) return;
-  state.tripOfDriver.delete(trip.driverId);
-  for (const other of state.trips.values()) {
-    if (other.trip.tripId !== trip.tripId && other.trip.driverId === trip.driverId) assign(state, other);
-  }
 }
 
 /** True when only the bookkeeping differs (the store's echo of a detected phase). */

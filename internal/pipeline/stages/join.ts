@@ -5,11 +5,8 @@ import type { FixContext } from "../context.ts";
  * the driver was assigned: it stays out of the trip.
  */
 export function join(context: FixContext): boolean {
-  const { party, state, atMs, disposition } = context;
-  context.trip = undefined;
-  if (disposition === "superseded" || party.party.kind !== "driver") return true;
-  const trip = state.tripOfDriver.get(party.party.id);
-  const assignment = trip?.trip.assignments.at(-1);
-  if (trip && assignment && atMs >= assignment.fromMs) context.trip = trip;
+  const { party, atMs, disposition } = context;
+  const trip = disposition === "superseded" ? undefined : party.trip;
+  context.trip = trip && atMs >= trip.fromMs ? trip : undefined;
   return true;
 }

@@ -26,6 +26,8 @@ export type PositionTrail = {
   /** Slots in use. */
   count: number;
   baseMs: number;
+  /** Time of the newest place, milliseconds. */
+  newestMs: number;
   numbers: Int32Array;
 };
 
@@ -40,7 +42,13 @@ export type TrailPlace = {
 };
 
 export function createPositionTrail(): PositionTrail {
-  return { next: 0, count: 0, baseMs: 0, numbers: new Int32Array(TRAIL_CAPACITY * PLACE_NUMBERS) };
+  return {
+    next: 0,
+    count: 0,
+    baseMs: 0,
+    newestMs: 0,
+    numbers: new Int32Array(TRAIL_CAPACITY * PLACE_NUMBERS),
+  };
 }
 
 type Point = { tMs: number; latDeg: number; lonDeg: number; vx: number; vy: number; pp: number };
@@ -48,11 +56,12 @@ type Point = { tMs: number; latDeg: number; lonDeg: number; vx: number; vy: numb
 /** Adds the newest estimate. One older than the newest kept means that time began anew: the trail does too. */
 export function pushTrail(trail: PositionTrail, point: Point, moving: boolean): void {
   if (trail.count > 0) {
-    const sinceMs = point.tMs - trailTimeMs(trail, slotBack(trail, 0));
+    const sinceMs = point.tMs - trail.newestMs;
     if (sinceMs < 0 || point.tMs - trail.baseMs > MAX_AGE_MS) trail.count = 0;
     else if (sinceMs < SPACING_MS) return;
   }
   if (trail.count === 0) trail.baseMs = point.tMs;
+  trail.newestMs = point.tMs;
   const { numbers, next } = trail;
   const at = next * PLACE_NUMBERS;
   const vx = clamp(Math.round(100 * point.vx), -32_767, 32_767);
@@ -81,7 +90,7 @@ export function clearTrail(trail: PositionTrail): void {
  * time lies before the oldest, or too far back; the newest stands for what comes after it.
  */
 export function placeOnTrail(trail: PositionTrail, tMs: number): TrailPlace | undefined {
-  if (trail.count === 0 || trailTimeMs(trail, slotBack(trail, 0)) - tMs > TRAIL_SPAN_MS) return undefined;
+  if (trail.count === 0 || trail.newestMs - tMs > TRAIL_SPAN_MS) return undefined;
   let after = -1;
   for (let back = 0; back < trail.count; back++) {
     const slot = slotBack(trail, back);
