@@ -69,6 +69,7 @@ async function writeEpochs(path: string, epochs: readonly number[]): Promise<voi
 }
 
 function unusable(path: string, cause: unknown): BimrideError {
-  const message = `The file of partition epochs can't be used: ${path}`;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `The file of partition epochs can't be used: ${path} (${why})`;
   return new BimrideError("STORE_UNAVAILABLE", message, { cause });
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
@@ -104,4 +106,17 @@ test("a drain ends streams, connections and the listener within its bound", asyn
   await vi.waitFor(() => expect(stream.ended).toBe("DRAINING"));
   const late = grpcTransport.connect({ ...gateway, grpcPort: other.port }, undefined);
   await vi.waitFor(() => expect(late.ended).toMatch(/gRPC status 14/), 10_000);
+});
+
+test("a drain cuts connections whose clients neither speak nor read nor close", async () => {
+  const other = await gateway.ingest.startGrpc({ host: "127.0.0.1", port: 0 });
+  const deaf = connect({ host: "127.0.0.1", port: other.port, allowHalfOpen: true });
+  deaf.on("error", () => {}); // being cut is what is tested
+  await once(deaf, "readable");
+  await other.drain({ reconnectWithinMs: 10, forceAfterMs: 50 });
+  // A socket that was only half closed by the server would take these bytes for ever.
+  await vi.waitFor(() => {
+    deaf.write("x");
+    expect(deaf.destroyed).toBe(true);
+  });
 });

@@ -1,6 +1,7 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { DrainOptions, IngestGateway } from "../../gateway.ts";
+import { type Listener, listen } from "./listener.ts";
 import { publishBatchHandler, publishHandler } from "./publish.ts";
 import { addReflection } from "./reflection.ts";
 import { INGEST_SERVICE_NAME, ingestServiceDefinition } from "./service.ts";
@@ -54,35 +55,30 @@ export async function startGrpcIngest(
   const health = new HealthImplementation({ "": "SERVING", [INGEST_SERVICE_NAME]: "SERVING" });
   health.addToServer(server);
   addReflection(server);
-  const port = await bind(server, `${options.host}:${options.port}`);
+  const listener = await listen(server, options.host, options.port);
   const setServing = (serving: boolean) => {
     for (const service of ["", INGEST_SERVICE_NAME])
       health.setStatus(service, serving ? "SERVING" : "NOT_SERVING");
   };
   return {
-    port,
+    port: listener.port,
     setServing,
     async drain(drainOptions) {
       setServing(false);
       await gateway.drain(drainOptions);
-      await shutDown(server, gateway);
+      await shutDown(server, listener, gateway);
     },
     async [Symbol.asyncDispose]() {
+      listener.close();
       server.forceShutdown();
+      listener.destroyConnections();
     },
   };
 }
 
-function bind(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    );
-  });
-}
-
-function shutDown(server: Server, gateway: IngestGateway): Promise<void> {
-  return new Promise((resolve) => {
+async function shutDown(server: Server, listener: Listener, gateway: IngestGateway): Promise<void> {
+  listener.close();
+  await new Promise<void>((resolve) => {
     const force = gateway.ioClock.after(SHUTDOWN_GRACE_MS, () => {
       server.forceShutdown();
       resolve();
@@ -92,4 +88,5 @@ function shutDown(server: Server, gateway: IngestGateway): Promise<void> {
       resolve();
     });
   });
+  listener.destroyConnections();
 }
