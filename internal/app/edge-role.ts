@@ -31,6 +31,7 @@ export async function startEdge(
   const readiness: ReadinessCheck[] = [
     { name: "log", check: async () => (await log.health())?.message },
     { name: "projections", check: () => processor.health() },
+    { name: "drain", check: () => (gateway.draining ? "draining" : undefined) },
   ];
   const edge = await createEdge({
     ...{
@@ -47,6 +48,7 @@ export async function startEdge(
     },
     randomBytes: secureRandom,
     webRoot: existsSync(WEB_ROOT) ? WEB_ROOT : undefined,
+    drainPlugins: () => gateway.drain(),
     plugins: [gateway.ingest.httpRoutes(), gateway.ingest.webSocketRoutes(), pageSettings(parts)],
     demo: settings.demoEnabled && mint ? { mint } : undefined,
     web: {

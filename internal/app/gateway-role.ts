@@ -7,11 +7,15 @@ export type Gateway = AsyncDisposable & {
   /** host:port of the drivers' gRPC port. */
   readonly address: string;
   readonly ingest: Ingest;
+  /** True once it goes away. */
+  readonly draining: boolean;
+  /** Tells the devices on every transport to reconnect, ends what is left, and lets the log have what was accepted. */
+  drain(): Promise<void>;
 };
 
 const HEALTH_PERIOD_MS = 1_000;
-/** A stop is to take less than 5 s in all. */
-const DRAIN = { reconnectWithinMs: 2_000, forceAfterMs: 2_000 };
+/** A stop is to take less than 5 s in all; shorter than the edge's own grace, so that WebSockets hear why they end. */
+const DRAIN = { reconnectWithinMs: 1_000, forceAfterMs: 1_500 };
 
 /** The gateway: the ways in for devices. HTTP and WebSocket are routes of the edge's server in this process. */
 export async function startGateway(parts: Parts, port: number): Promise<Gateway> {
@@ -27,12 +31,21 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
     void log.health().then((trouble) => grpc.setServing(trouble === undefined));
   }, HEALTH_PERIOD_MS);
   watch.unref();
+  let draining: Promise<void> | undefined;
+  const drain = () => {
+    clearInterval(watch);
+    draining ??= grpc.drain(DRAIN);
+    return draining;
+  };
   return {
+    drain,
+    get draining() {
+      return draining !== undefined;
+    },
     address: `${urlHost(settings.grpcHost)}:${grpc.port}`,
     ingest,
     async [Symbol.asyncDispose]() {
-      clearInterval(watch);
-      await grpc.drain(DRAIN);
+      await drain();
       await ingest.drain(DRAIN);
       await grpc[Symbol.asyncDispose]();
     },

@@ -69,6 +69,11 @@ export type EdgeDeps = {
   webRoot: string | undefined;
   /** More routes on the same server, e.g. ingest's HTTP and WebSocket ways in. */
   plugins: readonly FastifyPluginAsync[];
+  /**
+   * Lets the clients of these routes go when the server drains, before their connections are closed. At most 2 s are
+   * given; a failure is its own to report.
+   */
+  drainPlugins?: () => Promise<void>;
   /** Undefined outside demo mode. */
   demo: DemoDeps | undefined;
   web: WebSettings;

@@ -30,7 +30,8 @@ export async function createEdge(deps: EdgeDeps): Promise<Edge> {
       server.server.closeAllConnections();
     }, DRAIN_GRACE_MS);
     try {
-      await Promise.race([edge.watches.drain(), grace.promise]);
+      const drained = Promise.allSettled([edge.watches.drain(), deps.drainPlugins?.()]);
+      await Promise.race([drained, grace.promise]);
       await server.close();
     } finally {
       clearTimeout(cut);
