@@ -103,7 +103,7 @@ describe("the history projection on real engines", () => {
         expect(await fixesOf(world)).toEqual(fixesIn(log));
         expect(await finalsOf(world, log)).toEqual((await recordOf(log)).finals);
       }),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   });
 
@@ -117,7 +117,7 @@ describe("the history projection on real engines", () => {
         expect(dirty).toEqual(clean);
         expect(clean.finals.some((final) => final !== undefined)).toBe(true);
       }),
-      { numRuns: 5 },
+      { numRuns: 4 },
     ));
 
   test("settles again when a fix comes late, even while it settles", async () => {
