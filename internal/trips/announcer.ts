@@ -64,6 +64,13 @@ export class TripAnnouncer implements Disposable {
     await trips.published(trip.tripId, trip.version);
   }
 
+  /** Old news of a trip that has changed since is followed by the newest: a former home must not take it up again. */
+  async #repeat(trip: Trip, previous: Trip | undefined): Promise<void> {
+    await this.#publish(trip, previous);
+    const newest = await this.#deps.trips.get(trip.tripId);
+    if (newest && newest.version > trip.version) await this.#publish(newest, trip);
+  }
+
   /** What a failed append or a crash left. */
   async #sweep(): Promise<void> {
     if (this.#sweeping) return;
@@ -74,7 +81,7 @@ export class TripAnnouncer implements Disposable {
       for (const { trip, previous } of await this.#deps.trips.pending(MAX_PER_SWEEP)) {
         if (trip.updatedAtMs > old) continue;
         // One change that can't be published must not hold up those behind it; a log that is away fails them all.
-        const error = await this.#publish(trip, previous).then(nothing, asBimrideError);
+        const error = await this.#repeat(trip, previous).then(nothing, asBimrideError);
         if (error && !failed) this.#deps.logger.warn({ err: error }, "trip changes still wait for the log");
         failed ||= error !== undefined;
         if (error?.rpcCode === "unavailable") break;
