@@ -10,6 +10,7 @@ import {
   WatchTripsResponseSchema,
 } from "../../../gen/bimride/tracking/v1/live_pb.ts";
 import { TripStatus } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
+import { BimrideError } from "../../core/errors.ts";
 import type { Trip } from "../../core/trip.ts";
 import { VirtualClock } from "../../core/virtual-clock.ts";
 import { tripOf } from "../../live/kit.ts";
@@ -313,6 +314,23 @@ describe("WatchTrips", () => {
     expect(await failureOf(reader(test, token, [TRIP]).next())).toBe("ResourceExhausted WATCH_TOO_MANY");
     one.stop();
     await expect.poll(async () => failureOf(reader(test, token, [TRIP]).next())).toBe("no failure");
+  });
+
+  it("names what is away in the closed vocabulary, and goes on with the other trips", async () => {
+    const test = await edgeWith();
+    await test.start(tripOf(TRIP));
+    const away = someTripId(77);
+    const { latest } = test;
+    const read = latest.trip.bind(latest);
+    latest.trip = async (tripId) => {
+      if (tripId === away) throw new BimrideError("STORE_UNAVAILABLE");
+      return read(tripId);
+    };
+    const watch = reader(test, await test.token("rider", "r1"), [away, TRIP]);
+    expect(await watch.until("unavailable")).toMatchObject({
+      value: { tripId: away, code: "STORE_UNAVAILABLE", retryable: true },
+    });
+    expect(await watch.until("snapshot")).toBeDefined();
   });
 
   it("ends its streams with DRAINING when the server goes away, and closes within the grace", async () => {

@@ -11,7 +11,7 @@ import { liveOfTrip } from "./live-of-trip.ts";
 import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
 
 type WatchDeps = Pick<EdgeDeps, "hub" | "tripStore" | "clock" | "limits">;
-type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "UNAVAILABLE";
+type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "STORE_UNAVAILABLE";
 
 /** Between two joins of a trip that has no live state yet; the hub itself waits for the first one for a while. */
 const RETRY_MS = 1_000;
@@ -89,7 +89,7 @@ export class TripWatch implements Disposable {
 
   #run(work: Promise<Arrived>): void {
     work
-      .catch((cause: unknown): Arrived => ({ kind: "unavailable", code: "UNAVAILABLE", cause }))
+      .catch((cause: unknown): Arrived => ({ kind: "unavailable", code: "STORE_UNAVAILABLE", cause }))
       .then((arrived) => {
         if (this.#state === "over") {
           if (arrived.kind === "joined") arrived.feed[Symbol.dispose]();
@@ -132,7 +132,7 @@ export class TripWatch implements Disposable {
   #tell(arrived: Arrived, nowMs: number): ViewerMessage | undefined {
     switch (arrived.kind) {
       case "unavailable":
-        if (arrived.code === "UNAVAILABLE") this.#events.failed(asBimrideError(arrived.cause), "watch");
+        if (arrived.code === "STORE_UNAVAILABLE") this.#events.failed(asBimrideError(arrived.cause), "watch");
         return this.#end(arrived.code);
       case "pending":
         this.#state = "pending";
@@ -192,7 +192,7 @@ export class TripWatch implements Disposable {
 
   #end(code: UnavailableCode): ViewerMessage {
     this[Symbol.dispose]();
-    const retryable = code === "UNAVAILABLE";
+    const retryable = code === "STORE_UNAVAILABLE";
     return { message: { case: "unavailable", value: { tripId: this.tripId, code, retryable } } };
   }
 }
