@@ -89,7 +89,7 @@ export const DEFAULT_LIMITS = {
   maxCarsPerViewport: 5_000,
   /** Time between two answers of a viewport stream; what happens between them is told together. */
   viewportPeriodMs: 1_000,
-  /** Items of one page; a larger wish is cut to it. */
+  /** Points on one page of a track; more: FIELD_INVALID. Other lists have smaller pages of their own. */
   maxPageSize: 10_000,
   /** Fixes of a history chunk; it is written then. */
   maxFixesPerChunk: 60,

@@ -580,7 +580,8 @@ export const TrackFormatSchema: GenEnum<TrackFormat> = /*@__PURE__*/
   enumDesc(file_bimride_tracking_v1_history, 1);
 
 /**
- * Reads the record. The trip's own riders and driver, and role support; everybody else gets NOT_FOUND.
+ * Reads the record. The trip's own riders and driver, and role support; everybody else gets NOT_FOUND. The track of a
+ * shared trip ends for a rider where they left the car.
  *
  * @generated from service bimride.tracking.v1.HistoryService
  */

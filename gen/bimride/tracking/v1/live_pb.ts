@@ -220,7 +220,7 @@ export type LiveTrip = Message<"bimride.tracking.v1.LiveTrip"> & {
   version?: Version | undefined;
 
   /**
-   * The car; absent before the first fix and when there is no driver.
+   * The car; absent before the first fix, when there is no driver, and for a rider who has left a shared car.
    *
    * @generated from field: bimride.tracking.v1.VehiclePosition position = 3;
    */
@@ -312,7 +312,7 @@ export type WatchTarget = Message<"bimride.tracking.v1.WatchTarget"> & {
 
   /**
    * The version that the client has; absent for a snapshot. Resume is all or nothing: what is missing follows, or a
-   * snapshot does.
+   * snapshot does. A version that the trip never had is answered with a snapshot too, after about 15 s.
    *
    * @generated from field: bimride.tracking.v1.Version resume_after = 2;
    */
@@ -543,7 +543,7 @@ export type TripUnavailable = Message<"bimride.tracking.v1.TripUnavailable"> & {
   tripId: string;
 
   /**
-   * NOT_FOUND, LIVE_ENDED (30 min after the trip's end) or UNAVAILABLE.
+   * NOT_FOUND, LIVE_ENDED (30 min after the trip's end) or STORE_UNAVAILABLE.
    *
    * @generated from field: string code = 2;
    */

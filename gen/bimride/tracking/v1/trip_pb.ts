@@ -783,8 +783,9 @@ export const WaypointKindSchema: GenEnum<WaypointKind> = /*@__PURE__*/
   enumDesc(file_bimride_tracking_v1_trip, 3);
 
 /**
- * Creates, changes and shows trips. Role backend may do all; a trip's own driver may read it and set its status; its own
- * riders may read it. Everybody else gets NOT_FOUND.
+ * Creates, changes and shows trips. Role backend may do all; support and ops may read; a trip's own driver may read it and
+ * set its status; its own riders may read it. Everybody else gets NOT_FOUND. Who may read and not change gets
+ * ROLE_FORBIDDEN. A rider is shown no other riders, and on a shared trip only the stops that concern them.
  *
  * @generated from service bimride.tracking.v1.TripService
  */
