@@ -37,15 +37,12 @@ export type ChangeContent = Omit<LiveChange, "tripId" | "version" | "previous">;
  */
 export function emit(
   context: { out: PipelineOutput; sequence: number },
-  { live, trip }: TripState,
+  { live }: TripState,
   content: ChangeContent,
 ): void {
   const previous = live.version;
-  const version = {
-    generation: trip.generation,
-    sequence: context.sequence,
-    index: context.out.changes.length,
-  };
+  const { generation } = previous;
+  const version = { generation, sequence: context.sequence, index: context.out.changes.length };
   live.version = version;
-  context.out.changes.push({ tripId: trip.tripId, version, previous, ...content });
+  context.out.changes.push({ tripId: live.tripId, version, previous, ...content });
 }

@@ -14,7 +14,7 @@ export function publish(context: FixContext): boolean {
     outlier: placed && estimate.outlier,
     publishedLatDeg: shown ? estimate.latDeg : Number.NaN,
     publishedLonDeg: shown ? estimate.lonDeg : Number.NaN,
-    tripId: trip?.trip.tripId ?? "",
+    tripId: trip?.live.tripId ?? "",
   });
   if (disposition === "applied") publishLatest(context);
   if (shown) disposition === "applied" ? publishPosition(context) : publishLate(context);
@@ -32,7 +32,7 @@ function publishLatest({ party, session, batch, fix, atMs, estimate, trip, out }
     speedMps: estimate.speedMps,
     capturedAtMs: atMs,
     receivedAtMs: batch.receivedAtMs,
-    tripId: trip?.trip.tripId ?? "",
+    tripId: trip?.live.tripId ?? "",
   };
   out.parties.push(party.latest);
 }
