@@ -79,9 +79,9 @@ test("reflection lists the service and gives the files that a symbol needs, comp
   call.end();
   const [list, publish, fix] = answers as [Buffer, Buffer, Buffer];
   const services = fieldsOf(list, LIST_SERVICES_RESPONSE).flatMap((response) => fieldsOf(response, 1));
-  expect(services.map((service) => String(Buffer.from(fieldsOf(service, 1)[0] ?? [])))).toContain(
+  expect(services.map((service) => String(Buffer.from(fieldsOf(service, 1)[0] ?? [])))).toEqual([
     INGEST_SERVICE_NAME,
-  );
+  ]);
   const filesOf = (answer: Buffer) =>
     fieldsOf(answer, FILE_DESCRIPTOR_RESPONSE)
       .flatMap((response) => fieldsOf(response, 1))
