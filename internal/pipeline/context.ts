@@ -28,6 +28,36 @@ export type FixContext = {
   phased: Trip | undefined;
 };
 
+type Given = "state" | "limits" | "out" | "sequence" | "loggedAtMs" | "batch" | "fix" | "party" | "session";
+
+/** A context before the first stage. */
+export function createContext(given: Pick<FixContext, Given>): FixContext {
+  return {
+    state: given.state,
+    limits: given.limits,
+    out: given.out,
+    sequence: given.sequence,
+    loggedAtMs: given.loggedAtMs,
+    batch: given.batch,
+    fix: given.fix,
+    party: given.party,
+    session: given.session,
+    atMs: 0,
+    disposition: "applied",
+    placed: false,
+    estimate: {
+      latDeg: 0,
+      lonDeg: 0,
+      speedMps: Number.NaN,
+      headingDeg: Number.NaN,
+      accuracyM: 0,
+      outlier: false,
+    },
+    trip: undefined,
+    phased: undefined,
+  };
+}
+
 /** What changed, without the stamps that {@link emit} gives. */
 export type ChangeContent = Omit<LiveChange, "tripId" | "version" | "previous">;
 

@@ -43,10 +43,15 @@ export class PipelineOutput {
   readonly detections: Detection[] = [];
 
   clear(): void {
-    this.fixes.length = 0;
-    this.changes.length = 0;
-    this.parties.length = 0;
-    this.trips.length = 0;
-    this.detections.length = 0;
+    empty(this.fixes);
+    empty(this.changes);
+    empty(this.parties);
+    empty(this.trips);
+    empty(this.detections);
   }
+}
+
+/** Most lists of most entries are empty; to set a length costs even then. */
+function empty(list: unknown[]): void {
+  if (list.length > 0) list.length = 0;
 }

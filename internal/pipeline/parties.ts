@@ -14,12 +14,12 @@ const NOTHING_KNOWN: DeviceState = Object.freeze({});
 
 /** The party's state, made when it is new. Who takes a record of the party in sets `lastSeenMs` afterwards. */
 export function partyOf(state: PartitionState, party: Party): PartyState {
-  const key = partyKey(party);
-  let found = state.parties.get(key);
+  const parties = state.parties[party.kind];
+  let found = parties.get(party.id);
   if (!found) {
     found = {
       party,
-      key,
+      key: partyKey(party),
       sessions: [],
       lastAtMs: 0,
       lastSeenMs: 0,
@@ -28,7 +28,7 @@ export function partyOf(state: PartitionState, party: Party): PartyState {
       latest: undefined,
       trip: party.kind === "driver" ? state.tripOfDriver.get(party.id) : undefined,
     };
-    state.parties.set(key, found);
+    parties.set(party.id, found);
   }
   return found;
 }

@@ -1,7 +1,7 @@
 import { type Fix, type FixBatch, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LogRecord } from "../eventlog/record.ts";
-import type { FixContext } from "./context.ts";
+import { createContext, type FixContext } from "./context.ts";
 import type { PipelineOutput } from "./output.ts";
 import { deviceReported, partyOf, sessionChanged, sessionOf } from "./parties.ts";
 import { STAGES } from "./stages.ts";
@@ -28,9 +28,11 @@ export function processEntry(
 ): void {
   if (entry.sequence <= state.cursor) return;
   state.cursor = entry.sequence;
+  let context: FixContext | undefined;
   for (const record of entry.records) {
     state.pipelineTimeMs = Math.max(state.pipelineTimeMs, record.receivedAtMs);
-    processRecord(state, entry, record, limits, out);
+    if (record.kind === "fixBatch") context = processFixes(state, entry, record, limits, out, context);
+    else processRecord(state, entry, record, limits, out);
   }
   sweep(state, limits);
 }
@@ -38,14 +40,11 @@ export function processEntry(
 function processRecord(
   state: PartitionState,
   entry: PipelineEntry,
-  record: LogRecord,
+  record: Exclude<LogRecord, { kind: "fixBatch" }>,
   limits: Limits,
   out: PipelineOutput,
 ): void {
   switch (record.kind) {
-    case "fixBatch":
-      processFixes(state, entry, record, limits, out);
-      return;
     case "tripChange":
       tripChanged(state, entry, record.trip, limits, out);
       return;
@@ -57,7 +56,7 @@ function processRecord(
       return;
     case "erased":
       state.erased.set(partyKey(record.party), record.receivedAtMs);
-      state.parties.delete(partyKey(record.party));
+      state.parties[record.party.kind].delete(record.party.id);
       return;
     case "vehicleChange":
     case "consent":
@@ -66,48 +65,33 @@ function processRecord(
   }
 }
 
+/** Takes a batch through the stages. Returns the context, to be used again for the entry's next batch. */
 function processFixes(
   state: PartitionState,
   entry: PipelineEntry,
   batch: FixBatch,
   limits: Limits,
   out: PipelineOutput,
-): void {
+  used: FixContext | undefined,
+): FixContext | undefined {
   const first = batch.fixes[0];
-  if (!first) return;
+  if (!first) return used;
   const party = partyOf(state, batch.party);
   const session = sessionOf(party, batch, limits);
-  const context: FixContext = {
-    state,
-    limits,
-    out,
-    sequence: entry.sequence,
-    loggedAtMs: entry.loggedAtMs,
-    batch,
-    fix: first,
-    party,
-    session,
-    atMs: 0,
-    disposition: "applied",
-    placed: false,
-    estimate: {
-      latDeg: 0,
-      lonDeg: 0,
-      speedMps: Number.NaN,
-      headingDeg: Number.NaN,
-      accuracyM: 0,
-      outlier: false,
-    },
-    trip: undefined,
-    phased: undefined,
-  };
-  const erasedUntilMs = state.erased.get(party.key) ?? 0;
+  const { sequence, loggedAtMs } = entry;
+  const context =
+    used ?? createContext({ state, limits, out, sequence, loggedAtMs, batch, fix: first, party, session });
+  context.batch = batch;
+  context.party = party;
+  context.session = session;
+  const erasedUntilMs = state.erased.size > 0 ? (state.erased.get(party.key) ?? 0) : 0;
   for (const fix of inOrder(batch.fixes)) {
     if (fix.capturedAtMs + batch.clockOffsetMs <= erasedUntilMs) continue;
     context.fix = fix;
     for (const stage of STAGES) if (!stage(context)) break;
   }
   party.lastSeenMs = state.pipelineTimeMs;
+  return context;
 }
 
 /** A batch's fixes by seq, so that a batch sent newest first still moves the marker along all of them. */

@@ -5,7 +5,7 @@ import type {
   TripState as TripStateMessage,
   TripStateSchema,
 } from "../../gen/bimride/state/v1/state_pb.ts";
-import { type Party, partyKey } from "../core/fix.ts";
+import type { Party } from "../core/fix.ts";
 import { fromE7, toE7 } from "../core/geo.ts";
 import type { DeviceStatus, LivePosition, TrailPoint } from "../core/live.ts";
 import { TRIP_STATUSES, type Trip } from "../core/trip.ts";
@@ -19,7 +19,8 @@ export const PHASE_FIELDS = fieldsOf<PhaseState>(createPhaseState());
 
 export function toTripMessage({ trip, live, phase }: TripState, state: PartitionState) {
   const driver: Party = { kind: "driver", id: trip.driverId };
-  const ofParty = live.device !== undefined && live.device === state.parties.get(partyKey(driver))?.device;
+  const ofParty =
+    live.device !== undefined && live.device === state.parties.driver.get(trip.driverId)?.device;
   return {
     tripEntry: toTripEntry(trip),
     generation: live.version.generation,
@@ -67,8 +68,7 @@ export function fromTripMessage(
 
 /** The same object as in the party's state where it was: what is new to viewers is told by that. */
 function deviceOf(message: TripStateMessage, trip: Trip, state: PartitionState): DeviceStatus | undefined {
-  if (message.deviceOfParty)
-    return state.parties.get(partyKey({ kind: "driver", id: trip.driverId }))?.device;
+  if (message.deviceOfParty) return state.parties.driver.get(trip.driverId)?.device;
   return message.device && fromDeviceMessage(message.device);
 }
 

@@ -70,8 +70,8 @@ describe("a snapshot of the pipeline", () => {
     expect(restored.partition).toBe(3);
     expect(restored.cursor).toBe(state.cursor);
     expect([...restored.tripOfDriver.keys()].sort()).toEqual([...state.tripOfDriver.keys()].sort());
-    expect(restored.parties.get("driver/driver-0")!.position).toMatchObject({
-      latDeg: state.parties.get("driver/driver-0")!.position.latDeg,
+    expect(restored.parties.driver.get("driver-0")!.position).toMatchObject({
+      latDeg: state.parties.driver.get("driver-0")!.position.latDeg,
       trusted: true,
     });
   });

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import { int64 } from "./snapshot-columns.ts";
 import { fromPartyMessage, POSITION_FIELDS, toPartyMessage } from "./snapshot-parties.ts";
 import { fromTripMessage, PHASE_FIELDS, toTripMessage } from "./snapshot-trips.ts";
-import { createPartitionState, type PartitionState } from "./state.ts";
+import { createPartitionState, type PartitionState, partiesOf } from "./state.ts";
 import { assign } from "./trip-of-driver.ts";
 
 /** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, once there was one. */
@@ -23,7 +23,7 @@ export function encodeState(state: PartitionState): Uint8Array {
       sweptAtMs: int64(state.sweptAtMs),
       positionFields: POSITION_FIELDS.names,
       phaseFields: PHASE_FIELDS.names,
-      parties: Array.from(state.parties.values(), toPartyMessage),
+      parties: Array.from(partiesOf(state), toPartyMessage),
       trips: Array.from(state.trips.values(), (trip) => toTripMessage(trip, state)),
       erased: Array.from(state.erased, ([partyKey, atMs]) => ({ partyKey, erasedAtMs: int64(atMs) })),
     }),
@@ -57,7 +57,7 @@ function restore(message: PartitionSnapshot, limits: Limits): PartitionState {
   state.sweptAtMs = Number(message.sweptAtMs);
   for (const part of message.parties) {
     const party = fromPartyMessage(part, message.positionFields, limits);
-    state.parties.set(party.key, party);
+    state.parties[party.party.kind].set(party.party.id, party);
   }
   for (const part of message.trips) {
     const trip = fromTripMessage(part, message.phaseFields, state);

@@ -1,4 +1,4 @@
-import type { Party } from "../core/fix.ts";
+import type { Party, PartyKind } from "../core/fix.ts";
 import type { DeviceStatus, TripLive } from "../core/live.ts";
 import type { SeqIntervals } from "../core/seq-intervals.ts";
 import type { Trip } from "../core/trip.ts";
@@ -15,8 +15,8 @@ export type PartitionState = {
   pipelineTimeMs: number;
   /** Pipeline time of the last sweep. */
   sweptAtMs: number;
-  /** By party key. */
-  parties: Map<string, PartyState>;
+  /** By kind, then id: a fix finds its party without a key being made. */
+  parties: Record<PartyKind, Map<string, PartyState>>;
   /** Trips whose home is this partition, running and recently ended. */
   trips: Map<string, TripState>;
   /** Running trip by driver id; follows from `trips`. */
@@ -63,6 +63,12 @@ export type TripState = {
   phase: PhaseState;
 };
 
+/** All parties of the partition, drivers first. */
+export function* partiesOf({ parties }: PartitionState): Generator<PartyState> {
+  yield* parties.driver.values();
+  yield* parties.rider.values();
+}
+
 /** The empty state of a partition. */
 export function createPartitionState(partition: number): PartitionState {
   return {
@@ -70,7 +76,7 @@ export function createPartitionState(partition: number): PartitionState {
     cursor: 0,
     pipelineTimeMs: 0,
     sweptAtMs: 0,
-    parties: new Map(),
+    parties: { driver: new Map(), rider: new Map() },
     trips: new Map(),
     tripOfDriver: new Map(),
     erased: new Map(),

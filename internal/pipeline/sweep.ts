@@ -1,5 +1,5 @@
 import type { Limits } from "../core/limits.ts";
-import type { PartitionState } from "./state.ts";
+import { type PartitionState, partiesOf } from "./state.ts";
 import { forgetTrip } from "./trip-changes.ts";
 
 /** Pipeline time between two sweeps. */
@@ -13,8 +13,8 @@ export function sweep(state: PartitionState, limits: Limits): void {
   for (const trip of state.trips.values()) {
     if (trip.live.dropAtMs > 0 && trip.live.dropAtMs <= now) forgetTrip(state, trip);
   }
-  for (const party of state.parties.values()) {
-    if (now - party.lastSeenMs > limits.partyIdleMs) state.parties.delete(party.key);
+  for (const party of partiesOf(state)) {
+    if (now - party.lastSeenMs > limits.partyIdleMs) state.parties[party.party.kind].delete(party.party.id);
   }
   for (const [key, erasedAtMs] of state.erased) {
     if (now - erasedAtMs > limits.logRetentionMs) state.erased.delete(key);

@@ -1,4 +1,3 @@
-import { partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
 import { emit } from "./context.ts";
@@ -48,9 +47,7 @@ export function forgetTrip(state: PartitionState, { trip }: TripState): void {
 }
 
 function begin(state: PartitionState, trip: Trip): TripState {
-  const device = trip.driverId
-    ? state.parties.get(partyKey({ kind: "driver", id: trip.driverId }))?.device
-    : undefined;
+  const device = trip.driverId ? state.parties.driver.get(trip.driverId)?.device : undefined;
   const begun: TripState = {
     trip,
     fromMs: 0,

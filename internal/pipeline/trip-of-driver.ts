@@ -1,4 +1,3 @@
-import { partyKey } from "../core/fix.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
 import type { PartitionState, TripState } from "./state.ts";
 
@@ -27,6 +26,6 @@ export function release(state: PartitionState, trip: Trip): void {
 function bind(state: PartitionState, driverId: string, current: TripState | undefined): void {
   if (current) state.tripOfDriver.set(driverId, current);
   else state.tripOfDriver.delete(driverId);
-  const party = state.parties.get(partyKey({ kind: "driver", id: driverId }));
+  const party = state.parties.driver.get(driverId);
   if (party) party.trip = current;
 }
