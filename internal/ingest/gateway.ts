@@ -126,7 +126,7 @@ export class IngestGateway {
     const party: Party = { kind: principal.role as Party["kind"], id: principal.subject };
     if (hello.party && (hello.party.kind !== party.kind || hello.party.id !== party.id))
       throw new BimrideError("PARTY_MISMATCH", undefined, { field: "hello.party" });
-    const state = this.#registry.session(party, hello);
+    const state = this.#registry.batchSession(party, hello);
     if (!state.announced) {
       this.#announcer.opened(state, transport, traceparent);
       this.#registry.supersedeOlder(state);

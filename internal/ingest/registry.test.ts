@@ -53,6 +53,27 @@ test("a superseded session takes over again only once the newer one has no strea
   expect(older.state.sessionEpoch).toBe(newer.state.sessionEpoch + 1);
 });
 
+test("a backlog by batch takes nothing from a session with a stream, until it opens one itself", () => {
+  const { registry } = make();
+  const running = new Stream(registry.session(party, hello("session-b")));
+  registry.attach(running, running.state);
+  const backlog = registry.batchSession(party, hello("session-a"));
+  registry.supersedeOlder(backlog);
+  expect(running.heard).toEqual([]);
+  expect(backlog.sessionEpoch).toBeLessThan(running.state.sessionEpoch);
+  const opened = new Stream(backlog);
+  registry.attach(opened, backlog);
+  expect(running.heard).toEqual(["superseded"]);
+  expect(backlog.sessionEpoch).toBeGreaterThan(running.state.sessionEpoch);
+});
+
+test("a batch of a session that is alone moves the marker", () => {
+  const { registry } = make();
+  const alone = registry.batchSession(party, hello("session-a"));
+  expect(alone.sessionEpoch).toBe(registry.newestEpoch("driver/driver-1"));
+  expect(alone.staysBehind).toBe(false);
+});
+
 test("a second stream of a session replaces the first, and the first's end is not the session's", () => {
   const { registry } = make();
   const state = registry.session(party, hello("session-a"));

@@ -84,12 +84,33 @@ export class SessionRegistry {
   }
 
   /**
+   * The session of a batch that comes without a stream. One that is new here while another session of the party has a
+   * stream stays behind it, so that a backlog takes the marker from nobody; its own stream, should it open one, takes over.
+   */
+  batchSession(party: Party, hello: HelloInput): SessionState {
+    const entry = this.#party(partyKey(party));
+    const isNew = !entry.sessions.has(hello.sessionId);
+    const epochs = [...entry.streams].flatMap((stream) => stream.state?.sessionEpoch ?? []);
+    const lastEpoch = entry.lastEpoch;
+    const state = this.session(party, hello);
+    if (!isNew || epochs.length === 0) return state;
+    entry.lastEpoch = lastEpoch;
+    state.sessionEpoch = Math.min(...epochs) - 1;
+    state.staysBehind = true;
+    return state;
+  }
+
+  /**
    * Makes the stream the one of its session: an older stream of the session is replaced, streams of older sessions
    * are superseded. A session that was superseded itself takes over again (with a new epoch) when the newest has no
    * stream here; otherwise this throws SUPERSEDED, so that two devices that reconnect by themselves don't take turns.
    */
   attach(stream: RegisteredStream, state: SessionState): void {
     const entry = this.#party(state.partyKey);
+    if (state.staysBehind) {
+      state.staysBehind = false;
+      state.sessionEpoch = this.#nextEpoch(entry);
+    }
     if (state.sessionEpoch < entry.lastEpoch) {
       const newest = [...entry.streams].find((other) => other.state?.sessionEpoch === entry.lastEpoch);
       if (newest && newest !== stream && newest.state !== state) throw new BimrideError("SUPERSEDED");

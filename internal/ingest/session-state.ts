@@ -15,6 +15,8 @@ export type SessionState = {
   readonly sessionId: string;
   /** Which session may move the marker. Changes only when a superseded session takes over again. */
   sessionEpoch: number;
+  /** It came by batches only, while another session had a stream. */
+  staysBehind: boolean;
   deviceId: string;
   appVersion: string;
   /** Fixes that the log has, as far as remembered. */
@@ -48,6 +50,7 @@ export function newSessionState(
     partition: partitionOf(party, partitions),
     sessionId: hello.sessionId,
     sessionEpoch,
+    staysBehind: false,
     deviceId: hello.deviceId,
     appVersion: hello.appVersion,
     durable: new SeqIntervals(limits.maxDedupeIntervals),
