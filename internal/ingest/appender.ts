@@ -22,7 +22,7 @@ type Contribution = {
   resolve: (sequence: number) => void;
   reject: (error: unknown) => void;
 };
-type OpenEntry = { contributions: Contribution[]; fixes: number; bytes: number; cancel: () => void };
+type OpenEntry = { contributions: Contribution[]; fixes: number; bytes: number };
 
 export type AppenderDeps = {
   log: EventLog;
@@ -34,14 +34,18 @@ export type AppenderDeps = {
 
 /**
  * Coalesces the records of many sessions into log entries, one open entry per partition. An entry goes to the log
- * when it is full (maxFixesPerEntry, maxEntryBytes) or when its linger is over: none but the rest of the event loop's
- * turn while the gateway is nearly idle, longer under load. Entries of a partition keep the order of `append` calls.
+ * when it is full (maxFixesPerEntry, maxEntryBytes) or when the linger is over: none but the rest of the event loop's
+ * turn while the gateway is nearly idle, longer under load. The linger is one for all partitions, from the first open
+ * entry on, so that what comes close together shares one commit of the log. Entries of a partition keep the order of
+ * `append` calls.
  * What waits here and in the log together is bounded by maxPendingLogBytes; more is refused with LOG_UNAVAILABLE.
  */
 export class Appender {
   readonly #deps: AppenderDeps;
   readonly #open = new Map<number, OpenEntry>();
   readonly #inFlight = new Set<Promise<unknown>>();
+  /** Ends the linger under way. */
+  #cancelLinger: (() => void) | undefined;
   #pendingBytes = 0;
   #windowStartMs: number;
   #windowCount = 0;
@@ -77,7 +81,8 @@ export class Appender {
       this.#flush(partition);
       entry = undefined;
     }
-    entry ??= this.#openEntry(partition, lingerMs);
+    entry ??= this.#openEntry(partition);
+    this.#cancelLinger ??= this.#linger(lingerMs);
     this.#pendingBytes += bytes;
     entry.fixes += fixes;
     entry.bytes += bytes;
@@ -89,29 +94,38 @@ export class Appender {
 
   /** Sends what lingers and waits until all of it is settled. Never rejects. */
   async flush(): Promise<void> {
-    for (const partition of [...this.#open.keys()]) this.#flush(partition);
+    this.#flushAll();
     await Promise.allSettled(this.#inFlight);
   }
 
-  #openEntry(partition: number, lingerMs: number): OpenEntry {
-    const flush = () => this.#flush(partition);
-    let cancel: () => void;
-    if (lingerMs > 0) {
-      cancel = this.#deps.ioClock.after(lingerMs, flush);
-    } else {
-      const immediate = setImmediate(flush);
-      cancel = () => clearImmediate(immediate);
-    }
-    const entry: OpenEntry = { contributions: [], fixes: 0, bytes: 0, cancel };
+  #openEntry(partition: number): OpenEntry {
+    const entry: OpenEntry = { contributions: [], fixes: 0, bytes: 0 };
     this.#open.set(partition, entry);
     return entry;
+  }
+
+  #linger(lingerMs: number): () => void {
+    const over = () => this.#flushAll();
+    if (lingerMs > 0) return this.#deps.ioClock.after(lingerMs, over);
+    const immediate = setImmediate(over);
+    return () => clearImmediate(immediate);
+  }
+
+  #endLinger(): void {
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
+  }
+
+  #flushAll(): void {
+    this.#endLinger();
+    for (const partition of [...this.#open.keys()]) this.#flush(partition);
   }
 
   #flush(partition: number): void {
     const entry = this.#open.get(partition);
     if (!entry) return;
     this.#open.delete(partition);
-    entry.cancel();
+    if (this.#open.size === 0) this.#endLinger();
     const { contributions } = entry;
     const sent = this.#send(partition, entry).then(
       (sequence) => {

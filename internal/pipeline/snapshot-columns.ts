@@ -32,24 +32,14 @@ export function fieldsOf<T extends object>(sample: T): Fields<T> {
   };
 }
 
-/** Differences of consecutive numbers, wrapping at 32 bits; the first stays. */
-export function differences(values: ArrayLike<number>): number[] {
-  const result = new Array<number>(values.length);
-  let before = 0;
-  for (let i = 0; i < values.length; i++) {
-    result[i] = (values[i]! - before) | 0;
-    before = values[i]!;
-  }
-  return result;
+/** 32-bit integers as they lie in memory, little-endian on every machine that Node runs on. A copy. */
+export function bytesOf(numbers: Int32Array): Uint8Array {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength).slice();
 }
 
-/** Inverse of {@link differences}. */
-export function sums(steps: readonly number[]): number[] {
-  let sum = 0;
-  return steps.map((step) => {
-    sum = (sum + step) | 0;
-    return sum;
-  });
+/** Inverse of {@link bytesOf}. Throws a RangeError when the length is no multiple of four. */
+export function int32sOf(bytes: Uint8Array): Int32Array {
+  return new Int32Array(new Uint8Array(bytes).buffer);
 }
 
 /** A whole number as a 64-bit integer of a message. */

@@ -14,7 +14,7 @@ import type { DeviceStatus } from "../core/live.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
 import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
 import type { LatestParty } from "../latest/latest.ts";
-import { differences, fieldsOf, int64, sums } from "./snapshot-columns.ts";
+import { bytesOf, fieldsOf, int32sOf, int64 } from "./snapshot-columns.ts";
 import { createPositionState, type PositionState } from "./stages/position-state.ts";
 import {
   PLACE_NUMBERS,
@@ -102,38 +102,31 @@ export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessag
   return { state: record.state, connected, atMs: record.receivedAtMs };
 }
 
-/** What {@link placeOnTrail} may still look at, oldest first. */
+/** What {@link placeOnTrail} may still look at, oldest first, with the times anew from the oldest. */
 function toTrailMessage(trail: PositionTrail): PlaceTrail {
-  const slots: number[] = [];
-  for (let back = 0; back < trail.count; back++) {
-    const slot = slotBack(trail, back);
-    slots.unshift(slot);
-    if (trail.newestMs - trailTimeMs(trail, slot) > TRAIL_SPAN_MS) break;
+  let used = 0;
+  while (used < trail.count) {
+    used++;
+    if (trail.newestMs - trailTimeMs(trail, slotBack(trail, used - 1)) > TRAIL_SPAN_MS) break;
   }
-  const column = (n: number) => slots.map((slot) => trail.numbers[slot * PLACE_NUMBERS + n]!);
-  const times = slots.map((slot) => trailTimeMs(trail, slot));
-  return create(PlaceTrailSchema, {
-    firstAtMs: int64(times[0] ?? 0),
-    stepMs: times.map((tMs, i) => tMs - times[Math.max(0, i - 1)]!),
-    latitudeE7: differences(column(1)),
-    longitudeE7: differences(column(2)),
-    velocities: column(3),
-    sigmas: column(4),
-  });
+  const numbers = new Int32Array(used * PLACE_NUMBERS);
+  const firstAtMs = used > 0 ? trailTimeMs(trail, slotBack(trail, used - 1)) : 0;
+  for (let i = 0; i < used; i++) {
+    const slot = slotBack(trail, used - 1 - i);
+    const at = i * PLACE_NUMBERS;
+    for (let n = 1; n < PLACE_NUMBERS; n++) numbers[at + n] = trail.numbers[slot * PLACE_NUMBERS + n]!;
+    numbers[at] = trailTimeMs(trail, slot) - firstAtMs;
+  }
+  return create(PlaceTrailSchema, { firstAtMs: int64(firstAtMs), places: bytesOf(numbers) });
 }
 
 function fillTrail(trail: PositionTrail, message: PlaceTrail): void {
-  const count = message.stepMs.length;
-  if (count > TRAIL_CAPACITY) throw new RangeError("a trail that is too long");
-  const [latE7, lonE7] = [sums(message.latitudeE7), sums(message.longitudeE7)];
-  let sinceMs = 0;
-  for (let slot = 0; slot < count; slot++) {
-    sinceMs += message.stepMs[slot]!;
-    const place = [sinceMs, latE7[slot]!, lonE7[slot]!, message.velocities[slot]!, message.sigmas[slot]!];
-    trail.numbers.set(place, slot * PLACE_NUMBERS);
-  }
+  const numbers = int32sOf(message.places);
+  const count = numbers.length / PLACE_NUMBERS;
+  if (!Number.isInteger(count) || count > TRAIL_CAPACITY) throw new RangeError("a trail of a wrong length");
+  trail.numbers.set(numbers);
   trail.baseMs = Number(message.firstAtMs);
-  trail.newestMs = trail.baseMs + sinceMs;
+  trail.newestMs = count > 0 ? trail.baseMs + numbers[(count - 1) * PLACE_NUMBERS]! : trail.baseMs;
   trail.count = count;
   trail.next = count % TRAIL_CAPACITY;
 }

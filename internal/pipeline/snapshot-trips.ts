@@ -9,11 +9,11 @@ import type { Party } from "../core/fix.ts";
 import { fromE7, toE7 } from "../core/geo.ts";
 import type { DeviceStatus, LivePosition, TrailPoint } from "../core/live.ts";
 import { TRIP_STATUSES, type Trip } from "../core/trip.ts";
-import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
-import { differences, fieldsOf, int64, sums } from "./snapshot-columns.ts";
+import { bytesOf, fieldsOf, int32sOf, int64 } from "./snapshot-columns.ts";
 import { fromDeviceMessage, toDeviceMessage } from "./snapshot-parties.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
 import type { PartitionState, TripState } from "./state.ts";
+import { tripEntryOf, tripOfEntry } from "./trip-entry.ts";
 
 export const PHASE_FIELDS = fieldsOf<PhaseState>(createPhaseState());
 
@@ -22,7 +22,7 @@ export function toTripMessage({ trip, live, phase }: TripState, state: Partition
   const ofParty =
     live.device !== undefined && live.device === state.parties.driver.get(trip.driverId)?.device;
   return {
-    tripEntry: toTripEntry(trip),
+    tripEntry: tripEntryOf(trip, state.tripEntries),
     generation: live.version.generation,
     sequence: int64(live.version.sequence),
     index: live.version.index,
@@ -43,7 +43,7 @@ export function fromTripMessage(
   fields: readonly string[],
   state: PartitionState,
 ): TripState {
-  const trip = fromTripEntry(message.tripEntry);
+  const trip = tripOfEntry(message.tripEntry);
   const status = TRIP_STATUSES[message.phaseStatus];
   if (!status) throw new RangeError("a phase of unknown status");
   const phase = createPhaseState();
@@ -72,17 +72,6 @@ function deviceOf(message: TripStateMessage, trip: Trip, state: PartitionState):
   return message.device && fromDeviceMessage(message.device);
 }
 
-function toTripEntry(trip: Trip): Uint8Array {
-  const record = { kind: "tripChange" as const, receivedAtMs: trip.updatedAtMs, trip };
-  return encodeEntry({ region: trip.region, traceparent: "", records: [record] });
-}
-
-function fromTripEntry(entry: Uint8Array): Trip {
-  const record = decodeEntry(entry).records[0];
-  if (record?.kind !== "tripChange") throw new RangeError("no trip where one belongs");
-  return record.trip;
-}
-
 function toPlaceMessage(position: LivePosition) {
   return {
     ...position,
@@ -107,20 +96,29 @@ function fromPlaceMessage(message: LivePlace): LivePosition {
   };
 }
 
+/** Numbers per point: step of time, latitude, longitude. */
+const POINT_NUMBERS = 3;
+
 function toLiveTrail(points: readonly TrailPoint[]) {
-  return {
-    firstAtMs: int64(points[0]?.capturedAtMs ?? 0),
-    stepMs: points.map((point, i) => point.capturedAtMs - points[Math.max(0, i - 1)]!.capturedAtMs),
-    latitudeE7: differences(points.map((point) => toE7(point.latDeg))),
-    longitudeE7: differences(points.map((point) => toE7(point.lonDeg))),
-  };
+  const firstAtMs = points[0]?.capturedAtMs ?? 0;
+  const numbers = new Int32Array(points.length * POINT_NUMBERS);
+  let before = firstAtMs;
+  for (let i = 0; i < points.length; i++) {
+    const { capturedAtMs, latDeg, lonDeg } = points[i]!;
+    numbers[i * POINT_NUMBERS] = capturedAtMs - before;
+    numbers[i * POINT_NUMBERS + 1] = toE7(latDeg);
+    numbers[i * POINT_NUMBERS + 2] = toE7(lonDeg);
+    before = capturedAtMs;
+  }
+  return { firstAtMs: int64(firstAtMs), points: bytesOf(numbers) };
 }
 
 function fromLiveTrail(message: LiveTrail): TrailPoint[] {
-  const [latE7, lonE7] = [sums(message.latitudeE7), sums(message.longitudeE7)];
+  const numbers = int32sOf(message.points);
   let capturedAtMs = Number(message.firstAtMs);
-  return message.stepMs.map((step, i) => {
-    capturedAtMs += step;
-    return { latDeg: fromE7(latE7[i]!), lonDeg: fromE7(lonE7[i]!), capturedAtMs };
+  return Array.from({ length: numbers.length / POINT_NUMBERS }, (_, i) => {
+    capturedAtMs += numbers[i * POINT_NUMBERS]!;
+    const [latE7, lonE7] = [numbers[i * POINT_NUMBERS + 1]!, numbers[i * POINT_NUMBERS + 2]!];
+    return { latDeg: fromE7(latE7), lonDeg: fromE7(lonE7), capturedAtMs };
   });
 }

@@ -5,6 +5,7 @@ import type { Trip } from "../core/trip.ts";
 import type { LatestParty } from "../latest/latest.ts";
 import type { PhaseState } from "./stages/phase.ts";
 import type { PositionState } from "./stages/position.ts";
+import type { TripEntries } from "./trip-entry.ts";
 
 /** All that the pipeline remembers of one partition; a snapshot holds it whole. */
 export type PartitionState = {
@@ -23,6 +24,8 @@ export type PartitionState = {
   tripOfDriver: Map<string, TripState>;
   /** Parties to be forgotten, with the time up to which; by party key. */
   erased: Map<string, number>;
+  /** For snapshots. */
+  readonly tripEntries: TripEntries;
 };
 
 /** A party as the stages see it. */
@@ -80,5 +83,6 @@ export function createPartitionState(partition: number): PartitionState {
     trips: new Map(),
     tripOfDriver: new Map(),
     erased: new Map(),
+    tripEntries: new WeakMap(),
   };
 }

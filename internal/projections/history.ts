@@ -2,11 +2,11 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { HistoryOwnSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Trip } from "../core/trip.ts";
-import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
 import { decodeChunk, encodeChunk } from "../history/codec.ts";
 import type { History, TripEvent } from "../history/history.ts";
 import type { PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
+import { type TripEntries, tripEntryOf, tripOfEntry } from "../pipeline/trip-entry.ts";
 import { OpenChunks } from "./open-chunks.ts";
 import type { View } from "./projection.ts";
 import { Settlements } from "./settlement.ts";
@@ -20,6 +20,7 @@ export class HistoryView implements View {
   readonly #limits: Limits;
   readonly #history: History;
   readonly #parts: Part[] = [];
+  readonly #tripEntries: TripEntries = new WeakMap();
 
   /** @param storePeriodMs how far the store may lag: short for embedded engines, long where a row costs more */
   constructor(deps: { history: History; limits: Limits; storePeriodMs: number }) {
@@ -39,7 +40,7 @@ export class HistoryView implements View {
       const message = fromBinary(HistoryOwnSchema, own);
       part.chunks.restore(message.openChunks.map(decodeChunk), state.pipelineTimeMs);
       for (const ended of message.endedTrips) {
-        part.settlements.restore(tripOf(ended.tripEntry), Number(ended.dueAtMs));
+        part.settlements.restore(tripOfEntry(ended.tripEntry), Number(ended.dueAtMs));
       }
     }
     this.#parts[state.partition] = part;
@@ -82,7 +83,7 @@ export class HistoryView implements View {
   own(state: PartitionState): Uint8Array {
     const part = this.#parts[state.partition]!;
     const endedTrips = [...part.settlements.all()].map(({ trip, dueAtMs }) => ({
-      tripEntry: entryOf(trip),
+      tripEntry: tripEntryOf(trip, this.#tripEntries),
       dueAtMs: BigInt(dueAtMs),
     }));
     const openChunks = part.chunks.all().map(encodeChunk);
@@ -125,18 +126,4 @@ function eventsOf(trip: Trip): TripEvent[] {
   for (const { fromMs, driverId } of trip.assignments)
     events.push({ tripId, atMs: fromMs, key: `driver-${driverId}`, kind: "driver", driverId });
   return events;
-}
-
-function entryOf(trip: Trip): Uint8Array {
-  return encodeEntry({
-    region: trip.region,
-    traceparent: "",
-    records: [{ kind: "tripChange", receivedAtMs: trip.updatedAtMs, trip }],
-  });
-}
-
-function tripOf(entry: Uint8Array): Trip {
-  const record = decodeEntry(entry).records[0];
-  if (record?.kind !== "tripChange") throw new Error("snapshot holds no trip where one belongs");
-  return record.trip;
 }

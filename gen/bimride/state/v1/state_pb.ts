@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/state.proto.
  */
 export const file_bimride_state_v1_state: GenFile = /*@__PURE__*/
-  fileDesc("ChxiaW1yaWRlL3N0YXRlL3YxL3N0YXRlLnByb3RvEhBiaW1yaWRlLnN0YXRlLnYxIq4CChFQYXJ0aXRpb25TbmFwc2hvdBIOCgZmb3JtYXQYASABKA0SEQoJcGFydGl0aW9uGAIgASgNEg4KBmN1cnNvchgDIAEoBBIYChBwaXBlbGluZV90aW1lX21zGAQgASgDEhMKC3N3ZXB0X2F0X21zGAUgASgDEhcKD3Bvc2l0aW9uX2ZpZWxkcxgGIAMoCRIUCgxwaGFzZV9maWVsZHMYByADKAkSLQoHcGFydGllcxgIIAMoCzIcLmJpbXJpZGUuc3RhdGUudjEuUGFydHlTdGF0ZRIqCgV0cmlwcxgJIAMoCzIbLmJpbXJpZGUuc3RhdGUudjEuVHJpcFN0YXRlEi0KBmVyYXNlZBgKIAMoCzIdLmJpbXJpZGUuc3RhdGUudjEuRXJhc2VkUGFydHkisQIKClBhcnR5U3RhdGUSKQoFcGFydHkYASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EjAKCHNlc3Npb25zGAIgAygLMh4uYmltcmlkZS5zdGF0ZS52MS5TZXNzaW9uU3RhdGUSEgoKbGFzdF9hdF9tcxgDIAEoAxIUCgxsYXN0X3NlZW5fbXMYBCABKAMSEAoIcG9zaXRpb24YBSADKAESKwoFdHJhaWwYBiABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLlBsYWNlVHJhaWwSLgoGZGV2aWNlGAcgASgLMh4uYmltcmlkZS5zdGF0ZS52MS5EZXZpY2VTdGF0dXMSLQoGbGF0ZXN0GAggASgLMh0uYmltcmlkZS5zdGF0ZS52MS5MYXRlc3RQbGFjZSJzCgxTZXNzaW9uU3RhdGUSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRzZWVuGAMgAygNEhAKCG5leHRfc2VxGAQgASgEEg4KBmJlaGluZBgFIAEoDRIQCghzaGlmdF9tcxgGIAEoEiKBAQoKUGxhY2VUcmFpbBITCgtmaXJzdF9hdF9tcxgBIAEoAxIPCgdzdGVwX21zGAIgAygREhMKC2xhdGl0dWRlX2U3GAMgAygREhQKDGxvbmdpdHVkZV9lNxgEIAMoERISCgp2ZWxvY2l0aWVzGAUgAygPEg4KBnNpZ21hcxgGIAMoDSI3CgxEZXZpY2VTdGF0dXMSFAoMcmVjb3JkX2VudHJ5GAEgASgMEhEKCWNvbm5lY3RlZBgCIAEoCCK8AQoLTGF0ZXN0UGxhY2USFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBILCgNzZXEYAiABKA0SDwoHbGF0X2RlZxgDIAEoARIPCgdsb25fZGVnGAQgASgBEhMKC2hlYWRpbmdfZGVnGAUgASgBEhEKCXNwZWVkX21wcxgGIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgHIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgIIAEoAxIPCgd0cmlwX2lkGAkgASgJIsgCCglUcmlwU3RhdGUSEgoKdHJpcF9lbnRyeRgBIAEoDBISCgpnZW5lcmF0aW9uGAIgASgNEhAKCHNlcXVlbmNlGAMgASgEEg0KBWluZGV4GAQgASgNEi0KCHBvc2l0aW9uGAUgASgLMhsuYmltcmlkZS5zdGF0ZS52MS5MaXZlUGxhY2USKgoFdHJhaWwYBiABKAsyGy5iaW1yaWRlLnN0YXRlLnYxLkxpdmVUcmFpbBIuCgZkZXZpY2UYByABKAsyHi5iaW1yaWRlLnN0YXRlLnYxLkRldmljZVN0YXR1cxIXCg9kZXZpY2Vfb2ZfcGFydHkYCCABKAgSEgoKZHJvcF9hdF9tcxgJIAEoAxINCgVwaGFzZRgKIAMoARIUCgxwaGFzZV9zdGF0dXMYCyABKA0SFQoNcGhhc2VfdHJpcF9pZBgMIAEoCSLIAQoJTGl2ZVBsYWNlEg8KB2xhdF9kZWcYASABKAESDwoHbG9uX2RlZxgCIAEoARITCgtoZWFkaW5nX2RlZxgDIAEoARIRCglzcGVlZF9tcHMYBCABKAESEgoKYWNjdXJhY3lfbRgFIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgGIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgHIAEoAxIUCgxsb2dnZWRfYXRfbXMYCCABKAMSFwoPcHJvY2Vzc2VkX2F0X21zGAkgASgDIlwKCUxpdmVUcmFpbBITCgtmaXJzdF9hdF9tcxgBIAEoAxIPCgdzdGVwX21zGAIgAygREhMKC2xhdGl0dWRlX2U3GAMgAygREhQKDGxvbmdpdHVkZV9lNxgEIAMoESI2CgtFcmFzZWRQYXJ0eRIRCglwYXJ0eV9rZXkYASABKAkSFAoMZXJhc2VkX2F0X21zGAIgASgDYgZwcm90bzM", [file_bimride_tracking_v1_fix]);
+  fileDesc("ChxiaW1yaWRlL3N0YXRlL3YxL3N0YXRlLnByb3RvEhBiaW1yaWRlLnN0YXRlLnYxIq4CChFQYXJ0aXRpb25TbmFwc2hvdBIOCgZmb3JtYXQYASABKA0SEQoJcGFydGl0aW9uGAIgASgNEg4KBmN1cnNvchgDIAEoBBIYChBwaXBlbGluZV90aW1lX21zGAQgASgDEhMKC3N3ZXB0X2F0X21zGAUgASgDEhcKD3Bvc2l0aW9uX2ZpZWxkcxgGIAMoCRIUCgxwaGFzZV9maWVsZHMYByADKAkSLQoHcGFydGllcxgIIAMoCzIcLmJpbXJpZGUuc3RhdGUudjEuUGFydHlTdGF0ZRIqCgV0cmlwcxgJIAMoCzIbLmJpbXJpZGUuc3RhdGUudjEuVHJpcFN0YXRlEi0KBmVyYXNlZBgKIAMoCzIdLmJpbXJpZGUuc3RhdGUudjEuRXJhc2VkUGFydHkisQIKClBhcnR5U3RhdGUSKQoFcGFydHkYASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EjAKCHNlc3Npb25zGAIgAygLMh4uYmltcmlkZS5zdGF0ZS52MS5TZXNzaW9uU3RhdGUSEgoKbGFzdF9hdF9tcxgDIAEoAxIUCgxsYXN0X3NlZW5fbXMYBCABKAMSEAoIcG9zaXRpb24YBSADKAESKwoFdHJhaWwYBiABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLlBsYWNlVHJhaWwSLgoGZGV2aWNlGAcgASgLMh4uYmltcmlkZS5zdGF0ZS52MS5EZXZpY2VTdGF0dXMSLQoGbGF0ZXN0GAggASgLMh0uYmltcmlkZS5zdGF0ZS52MS5MYXRlc3RQbGFjZSJzCgxTZXNzaW9uU3RhdGUSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRzZWVuGAMgAygNEhAKCG5leHRfc2VxGAQgASgEEg4KBmJlaGluZBgFIAEoDRIQCghzaGlmdF9tcxgGIAEoEiIxCgpQbGFjZVRyYWlsEhMKC2ZpcnN0X2F0X21zGAEgASgDEg4KBnBsYWNlcxgCIAEoDCI3CgxEZXZpY2VTdGF0dXMSFAoMcmVjb3JkX2VudHJ5GAEgASgMEhEKCWNvbm5lY3RlZBgCIAEoCCK8AQoLTGF0ZXN0UGxhY2USFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBILCgNzZXEYAiABKA0SDwoHbGF0X2RlZxgDIAEoARIPCgdsb25fZGVnGAQgASgBEhMKC2hlYWRpbmdfZGVnGAUgASgBEhEKCXNwZWVkX21wcxgGIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgHIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgIIAEoAxIPCgd0cmlwX2lkGAkgASgJIsgCCglUcmlwU3RhdGUSEgoKdHJpcF9lbnRyeRgBIAEoDBISCgpnZW5lcmF0aW9uGAIgASgNEhAKCHNlcXVlbmNlGAMgASgEEg0KBWluZGV4GAQgASgNEi0KCHBvc2l0aW9uGAUgASgLMhsuYmltcmlkZS5zdGF0ZS52MS5MaXZlUGxhY2USKgoFdHJhaWwYBiABKAsyGy5iaW1yaWRlLnN0YXRlLnYxLkxpdmVUcmFpbBIuCgZkZXZpY2UYByABKAsyHi5iaW1yaWRlLnN0YXRlLnYxLkRldmljZVN0YXR1cxIXCg9kZXZpY2Vfb2ZfcGFydHkYCCABKAgSEgoKZHJvcF9hdF9tcxgJIAEoAxINCgVwaGFzZRgKIAMoARIUCgxwaGFzZV9zdGF0dXMYCyABKA0SFQoNcGhhc2VfdHJpcF9pZBgMIAEoCSLIAQoJTGl2ZVBsYWNlEg8KB2xhdF9kZWcYASABKAESDwoHbG9uX2RlZxgCIAEoARITCgtoZWFkaW5nX2RlZxgDIAEoARIRCglzcGVlZF9tcHMYBCABKAESEgoKYWNjdXJhY3lfbRgFIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgGIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgHIAEoAxIUCgxsb2dnZWRfYXRfbXMYCCABKAMSFwoPcHJvY2Vzc2VkX2F0X21zGAkgASgDIjAKCUxpdmVUcmFpbBITCgtmaXJzdF9hdF9tcxgBIAEoAxIOCgZwb2ludHMYAiABKAwiNgoLRXJhc2VkUGFydHkSEQoJcGFydHlfa2V5GAEgASgJEhQKDGVyYXNlZF9hdF9tcxgCIAEoA2IGcHJvdG8z", [file_bimride_tracking_v1_fix]);
 
 /**
  * All that the pipeline remembers of one partition after the entry `cursor`. Times are milliseconds since 1970.
@@ -228,7 +228,7 @@ export const SessionStateSchema: GenMessage<SessionState> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_state, 2);
 
 /**
- * Recent places of a party, oldest first, in columns: the i-th element of each belongs to the i-th place.
+ * Recent places of a party, oldest first.
  *
  * @generated from message bimride.state.v1.PlaceTrail
  */
@@ -241,39 +241,13 @@ export type PlaceTrail = Message<"bimride.state.v1.PlaceTrail"> & {
   firstAtMs: bigint;
 
   /**
-   * Time since the place before, 0 for the first.
+   * Five 32-bit integers per place, little-endian: milliseconds since the first place; latitude × 1e7; longitude × 1e7;
+   * velocity in cm/s, to the east in the upper 16 bits and to the north in the lower; standard deviation per axis in
+   * centimetres, times 2, plus 1 when the velocity was measured.
    *
-   * @generated from field: repeated sint32 step_ms = 2;
+   * @generated from field: bytes places = 2;
    */
-  stepMs: number[];
-
-  /**
-   * Latitude × 1e7; from the second on the difference to the one before.
-   *
-   * @generated from field: repeated sint32 latitude_e7 = 3;
-   */
-  latitudeE7: number[];
-
-  /**
-   * Longitude × 1e7; from the second on the difference to the one before, wrapping at 32 bits.
-   *
-   * @generated from field: repeated sint32 longitude_e7 = 4;
-   */
-  longitudeE7: number[];
-
-  /**
-   * Velocity in cm/s: to the east in the upper 16 bits, to the north in the lower.
-   *
-   * @generated from field: repeated sfixed32 velocities = 5;
-   */
-  velocities: number[];
-
-  /**
-   * Standard deviation per axis in centimetres, times 2, plus 1 when the velocity was measured.
-   *
-   * @generated from field: repeated uint32 sigmas = 6;
-   */
-  sigmas: number[];
+  places: Uint8Array;
 };
 
 /**
@@ -564,7 +538,7 @@ export const LivePlaceSchema: GenMessage<LivePlace> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_state, 7);
 
 /**
- * Points shown, in columns.
+ * Points shown, oldest first.
  *
  * @generated from message bimride.state.v1.LiveTrail
  */
@@ -577,25 +551,11 @@ export type LiveTrail = Message<"bimride.state.v1.LiveTrail"> & {
   firstAtMs: bigint;
 
   /**
-   * Time since the point before, 0 for the first.
+   * Three 32-bit integers per point, little-endian: milliseconds since the point before; latitude × 1e7; longitude × 1e7.
    *
-   * @generated from field: repeated sint32 step_ms = 2;
+   * @generated from field: bytes points = 2;
    */
-  stepMs: number[];
-
-  /**
-   * Latitude × 1e7; from the second on the difference to the one before.
-   *
-   * @generated from field: repeated sint32 latitude_e7 = 3;
-   */
-  latitudeE7: number[];
-
-  /**
-   * Longitude × 1e7; from the second on the difference to the one before, wrapping at 32 bits.
-   *
-   * @generated from field: repeated sint32 longitude_e7 = 4;
-   */
-  longitudeE7: number[];
+  points: Uint8Array;
 };
 
 /**
