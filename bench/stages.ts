@@ -7,7 +7,7 @@ import { STAGES_LOAD, stagesLoad } from "./stages-load.ts";
 
 const RUNS = 3;
 const REACH = 500_000;
-const ENTRIES_AT_ONCE = 64;
+const ENTRIES_AT_ONCE = 8;
 /** One partition has the whole fleet, so that every trip lives in it. */
 const LIMITS = { ...DEFAULT_LIMITS, partitions: 1 };
 

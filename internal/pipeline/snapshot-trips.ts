@@ -53,6 +53,8 @@ export function fromTripMessage(
   return {
     trip,
     fromMs: 0,
+    phaseOf: undefined,
+    hasPhases: false,
     phase,
     live: {
       tripId: trip.tripId,

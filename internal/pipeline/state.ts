@@ -64,6 +64,9 @@ export type TripState = {
   fromMs: number;
   live: TripLive;
   phase: PhaseState;
+  /** The trip that `phase` and `hasPhases` are about; another one than `trip` before its next fix. */
+  phaseOf: Trip | undefined;
+  hasPhases: boolean;
 };
 
 /** All parties of the partition, drivers first. */

@@ -51,6 +51,8 @@ function begin(state: PartitionState, trip: Trip): TripState {
   const begun: TripState = {
     trip,
     fromMs: 0,
+    phaseOf: undefined,
+    hasPhases: false,
     phase: createPhaseState(),
     live: {
       tripId: trip.tripId,

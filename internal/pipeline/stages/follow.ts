@@ -64,7 +64,9 @@ function advance(state: PositionState, m: Measurement, tMs: number, dt: number, 
   const lag = lead > 0 ? K.velocityLagSigmaS * Math.min(6, Math.sqrt(dv2) / span) : 0;
   updateVelocity(state, m.vx + lead * dvx, m.vy + lead * dvy, velocitySigma(m) + lag, perLon);
   if (!between || hold) return 0;
-  const pace = 0.5 * Math.hypot(m.vx + state.rawVx, m.vy + state.rawVy);
+  const sumX = m.vx + state.rawVx;
+  const sumY = m.vy + state.rawVy;
+  const pace = 0.5 * Math.sqrt(sumX * sumX + sumY * sumY);
   const wideM = K.bendWideM * dt * dt * (pace > 10 ? Math.max(0.4, 10 / pace) : 1);
   const bendM = Math.min(K.bendM * dt * dt * dt, wideM);
   state.pp += bendM * bendM;

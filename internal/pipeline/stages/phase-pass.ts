@@ -1,5 +1,5 @@
 import { distanceM, lonDelta, METRES_PER_DEGREE } from "../../core/geo.ts";
-import type { Trip, Waypoint } from "../../core/trip.ts";
+import type { Trip } from "../../core/trip.ts";
 import { NEVER, type PhaseState } from "./phase-state.ts";
 import type { PhaseThresholds } from "./phase-thresholds.ts";
 
@@ -10,10 +10,9 @@ const LONGEST_GAP_MS = 60_000;
 
 type Place = { latDeg: number; lonDeg: number };
 
-/** The least distance in metres from the waypoint to the straight way between the sample before and this one. */
+/** The least distance in metres from the state's waypoint to the straight way between the sample before and this one. */
 export function wayPastM(
   state: PhaseState,
-  waypoint: Place,
   sample: Place & { atMs: number },
   farM: number,
   limits: PhaseThresholds,
@@ -21,6 +20,7 @@ export function wayPastM(
   const gapMs = sample.atMs - state.lastAtMs;
   if (state.lastAtMs === NEVER || gapMs > LONGEST_GAP_MS) return farM;
   if (farM > limits.passM + (gapMs / 1000) * FASTEST_MPS) return farM;
+  const waypoint = { latDeg: state.waypointLatDeg, lonDeg: state.waypointLonDeg };
   return toSegmentM(waypoint, state.lastLatDeg, state.lastLonDeg, sample.latDeg, sample.lonDeg);
 }
 
@@ -28,18 +28,11 @@ export function wayPastM(
  * True when the car, which came near the waypoint before, has so much of the straight line to the next one behind it
  * that it is not going to turn round, and is on the planned path if there is one.
  */
-export function hasPassed(
-  state: PhaseState,
-  trip: Trip,
-  waypoint: Waypoint,
-  sample: Place,
-  limits: PhaseThresholds,
-): boolean {
+export function hasPassed(state: PhaseState, trip: Trip, sample: Place, limits: PhaseThresholds): boolean {
   const next = trip.waypoints[trip.waypointIndex + 1];
   if (!next) return false;
-  const from = waypoint.position;
   const to = next.position;
-  const legM = distanceM(from.latDeg, from.lonDeg, to.latDeg, to.lonDeg);
+  const legM = distanceM(state.waypointLatDeg, state.waypointLonDeg, to.latDeg, to.lonDeg);
   const doneM = legM - distanceM(sample.latDeg, sample.lonDeg, to.latDeg, to.lonDeg);
   const least = Math.min(limits.passMinM, 0.9 * legM);
   const neededM = Math.min(limits.passMaxM, Math.max(least, limits.passShare * legM));

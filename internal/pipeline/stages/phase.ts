@@ -44,21 +44,38 @@ export function detectPhase(
   sample: PhaseSample,
   limits: PhaseThresholds = PHASE_THRESHOLDS,
 ): PhaseChange | undefined {
-  const waypoint = trip.waypoints[trip.waypointIndex];
-  if (sample.outlier || waypoint === undefined || trip.driverId === "" || !isRunning(trip)) return undefined;
-  if (isStale(state, trip, waypoint)) phaseReset(state, trip);
+  if (!isDetectable(trip)) return undefined;
+  phaseReset(state, trip);
+  return detectNext(state, trip, sample, limits);
+}
+
+/** True when the phases of the trip can be seen at all: it runs, and somebody drives it somewhere. */
+export function isDetectable(trip: Trip): boolean {
+  return trip.waypoints[trip.waypointIndex] !== undefined && trip.driverId !== "" && isRunning(trip);
+}
+
+/**
+ * {@link detectPhase} for a trip that is the same as last time, which the caller knows. In the hot loop: as a rule it looks
+ * at the state alone, not at the trip.
+ */
+export function detectNext(
+  state: PhaseState,
+  trip: Trip,
+  sample: PhaseSample,
+  limits: PhaseThresholds = PHASE_THRESHOLDS,
+): PhaseChange | undefined {
+  if (sample.outlier) return undefined;
   if (sample.atMs <= state.lastAtMs || sample.atMs < state.sinceMs || sample.accuracyM > limits.maxAccuracyM)
     return undefined;
-  const { latDeg, lonDeg } = waypoint.position;
-  const farM = distanceM(latDeg, lonDeg, sample.latDeg, sample.lonDeg);
+  const farM = distanceM(state.waypointLatDeg, state.waypointLonDeg, sample.latDeg, sample.lonDeg);
   const paceMps = sample.speedMps >= 0 ? sample.speedMps : paceFromPlaces(state, sample, limits);
   if (state.lastAtMs === NEVER) {
     state.originLatDeg = sample.latDeg;
     state.originLonDeg = sample.lonDeg;
   }
   const change = state.status.startsWith("ARRIVED")
-    ? whileAtWaypoint(state, trip, waypoint, sample, farM, paceMps, limits)
-    : whileUnderWay(state, trip, waypoint, sample, farM, paceMps, limits);
+    ? whileAtWaypoint(state, trip, sample, farM, paceMps, limits)
+    : whileUnderWay(state, trip, sample, farM, paceMps, limits);
   state.lastAtMs = sample.atMs;
   state.lastLatDeg = sample.latDeg;
   state.lastLonDeg = sample.lonDeg;
@@ -109,14 +126,13 @@ function stageOf(status: TripStatus, waypointIndex: number): number {
 function whileUnderWay(
   state: PhaseState,
   trip: Trip,
-  waypoint: Waypoint,
   sample: PhaseSample,
   farM: number,
   paceMps: number,
   limits: PhaseThresholds,
 ): PhaseChange | undefined {
-  const index = trip.waypointIndex;
-  const pastM = farM > limits.passM ? wayPastM(state, waypoint.position, sample, farM, limits) : farM;
+  const index = state.waypointIndex;
+  const pastM = farM > limits.passM ? wayPastM(state, sample, farM, limits) : farM;
   if (pastM < state.nearestM) {
     state.nearestM = pastM;
     state.nearestAtMs = sample.atMs;
@@ -136,22 +152,22 @@ function whileUnderWay(
     return change;
   }
   if (state.status === "NEW" || state.nearestM > limits.passM || farM < limits.passM) return undefined;
-  if (!hasPassed(state, trip, waypoint, sample, limits)) return undefined;
+  if (!hasPassed(state, trip, sample, limits)) return undefined;
   return changed(state, trip, index + 1, false, state.nearestAtMs);
 }
 
 function whileAtWaypoint(
   state: PhaseState,
   trip: Trip,
-  waypoint: Waypoint,
   sample: PhaseSample,
   farM: number,
   paceMps: number,
   limits: PhaseThresholds,
 ): PhaseChange | undefined {
   const index = trip.waypointIndex + 1;
+  const waypoint = trip.waypoints[trip.waypointIndex];
   const next = trip.waypoints[index];
-  if (!next) return undefined;
+  if (!waypoint || !next) return undefined;
   const legM = distanceM(
     waypoint.position.latDeg,
     waypoint.position.lonDeg,
