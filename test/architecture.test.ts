@@ -37,6 +37,7 @@ describe("planted faults are found", () => {
       "gen",
       "docs",
       "internal/core",
+      "bench/results",
       "buf.yaml",
       "buf.gen.yaml",
       "package-lock.json",

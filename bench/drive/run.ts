@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startApp } from "../../internal/app/app.ts";
 import { loadSettings } from "../../internal/config/settings.ts";
+import { DEFAULT_LIMITS } from "../../internal/core/limits.ts";
 import { VirtualClock } from "../../internal/core/virtual-clock.ts";
 import { createTelemetry } from "../../internal/telemetry/create-telemetry.ts";
 import { type DriveResult, drive } from "./drive.ts";
@@ -18,6 +19,8 @@ exit: 0 sent, 1 failed, 2 wrong usage`;
 
 /** Pauses of the recording that a drive without waits is cut to. */
 const MAX_PAUSE_MS = 60_000;
+/** Real time from when the server is up to the first fix: for the trip, the driver's stream and the watcher. */
+const LEAD_MS = 2_000;
 
 export type DriveArgs = { trace: string; out: string; plan: string; everyS: number; speed: number | "max" };
 
@@ -34,9 +37,7 @@ export async function runDrive(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${JSON.stringify(await driveFile(args))}\n`);
     return 0;
   } catch (error) {
-    process.stderr.write(
-      `drive: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    process.stderr.write(`drive: ${reasonOf(error)}\n`);
     return 1;
   }
 }
@@ -46,15 +47,23 @@ export async function driveFile(args: DriveArgs): Promise<DriveResult> {
   const folder = mkdtempSync(join(tmpdir(), "bimride-drive-"));
   try {
     const clock = args.speed === "max" ? new VirtualClock(Date.now()) : scaledClock(args.speed);
-    const trace = readTrace(args.trace, {
-      startMs: clock.now() + 1_000,
-      everyS: args.everyS,
-      maxPauseMs: args.speed === "max" ? MAX_PAUSE_MS : Number.POSITIVE_INFINITY,
-    });
     const flags = ["--data", folder, "--http-port", "0", "--grpc-port", "0", "--no-demo"];
     const settings = loadSettings({}, flags);
     const telemetry = createTelemetry({ role: "drive", level: "warn", processMetrics: false });
-    await using app = await startApp(settings, { clock, telemetry, ownKeys: true });
+    // What a network delay is in the scaled time must not pass for a wrong clock.
+    const clockDeadBandMs =
+      DEFAULT_LIMITS.clockDeadBandMs * (args.speed === "max" ? 1 : Math.max(1, args.speed));
+    await using app = await startApp(settings, {
+      clock,
+      telemetry,
+      ownKeys: true,
+      limits: { clockDeadBandMs },
+    });
+    const trace = readTrace(args.trace, {
+      startMs: clock.now() + LEAD_MS * (args.speed === "max" ? 1 : args.speed),
+      everyS: args.everyS,
+      maxPauseMs: args.speed === "max" ? MAX_PAUSE_MS : Number.POSITIVE_INFINITY,
+    });
     return await drive(app, clock, trace, { out: args.out, ...(args.plan ? { planPath: args.plan } : {}) });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -82,4 +91,10 @@ function parse(argv: readonly string[]): DriveArgs {
   if (speed !== "max" && !(speed > 0 && speed <= 1_000))
     throw new RangeError("--speed takes a factor up to 1000, or max");
   return { trace, out, plan, everyS, speed };
+}
+
+/** In one line what the person at the terminal can mend (a file that is not there), with the stack what only we can. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error || error.stack === undefined ? error.message : error.stack;
 }

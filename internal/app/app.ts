@@ -4,6 +4,7 @@ import { jwtAuthenticator } from "../auth/jwt.ts";
 import { jwksPathOf, makeKeyFiles, openSigningKey } from "../auth/keys.ts";
 import { type TokenMint, tokenMint } from "../auth/mint.ts";
 import { limitsOf, type Settings, SettingsError } from "../config/settings.ts";
+import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
@@ -24,6 +25,8 @@ export type AppOptions = {
   clock?: Clock;
   /** Told what a person at the terminal should know. */
   print?(line: string): void;
+  /** Bounds to override, for tools that let time run faster than it does. */
+  limits?: Partial<Limits>;
   /** Make signing keys in the data folder when none are configured, as demo mode does. */
   ownKeys?: boolean;
 };
@@ -34,7 +37,7 @@ const POLL_MS = 20;
 /** Builds and starts everything; disposing ends it in reverse order: no new work first, the stores last. */
 export async function startApp(settings: Settings, options: AppOptions): Promise<App> {
   const { telemetry, clock = systemClock, print = () => {} } = options;
-  const limits = limitsOf(settings);
+  const limits = { ...limitsOf(settings), ...options.limits };
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(openDataFolder(settings.dataDir, settings.dataFresh));
   const keys = await openKeys(settings, folder, clock, options.ownKeys ?? settings.demoEnabled);
