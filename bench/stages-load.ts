@@ -17,8 +17,10 @@ export type StagesLoad = {
   intervalS: number;
   lateShare: number;
   doubledShare: number;
-  /** Fixes that a gateway coalesces into one entry. */
-  fixesPerEntry: number;
+  /** Fixes that a phone sends together. */
+  fixesPerBatch: number;
+  /** Such batches that a gateway coalesces into one entry. */
+  batchesPerEntry: number;
   seed: number;
 };
 
@@ -26,11 +28,12 @@ export const STAGES_LOAD: Readonly<StagesLoad> = Object.freeze({
   parties: 1_000,
   onTripShare: 0.7,
   pathPoints: 200,
-  fixesPerParty: 150,
-  intervalS: 4,
+  fixesPerParty: 160,
+  intervalS: 1,
   lateShare: 0.02,
   doubledShare: 0.02,
-  fixesPerEntry: 3,
+  fixesPerBatch: 4,
+  batchesPerEntry: 3,
   seed: 1,
 });
 
@@ -60,15 +63,19 @@ export function stagesLoad(load: Readonly<StagesLoad>): {
   arrivals.sort((a, b) => a.atMs - b.atMs);
   const entries: PipelineEntry[] = [];
   const all = [...trips, ...arrivals];
-  for (let i = 0; i < all.length; i += load.fixesPerEntry) {
-    const part = all.slice(i, i + load.fixesPerEntry);
+  for (let i = 0; i < all.length; i += load.batchesPerEntry) {
+    const part = all.slice(i, i + load.batchesPerEntry);
     entries.push({
       sequence: entries.length + 1,
       loggedAtMs: part.at(-1)!.atMs,
       records: part.map((arrival) => arrival.record),
     });
   }
-  return { entries, fixes: arrivals.length, noise: noise.from };
+  const fixes = arrivals.reduce(
+    (sum, { record }) => sum + (record.kind === "fixBatch" ? record.fixes.length : 0),
+    0,
+  );
+  return { entries, fixes, noise: noise.from };
 }
 
 /** A road of points about 25 m apart with bends and corners. */
@@ -92,34 +99,41 @@ function drive(
   noise: Noise,
   into: Arrival[],
 ): void {
-  const party = { kind: "driver" as const, id: `driver-${n}` };
-  const sessionId = `session-${String(n).padStart(8, "0")}`;
-  const offsetMs = Math.floor(1000 * load.intervalS * random());
+  const offsetMs = Math.floor(1000 * load.intervalS * load.fixesPerBatch * random());
   const paceMps = 6 + 8 * random();
   const shift = Math.floor(noise.eastM.length * random());
+  const standS = { every: 160, for: 32 };
   let place = 0;
+  let batch: Fix[] = [];
   for (let seq = 0; seq < load.fixesPerParty; seq++) {
-    const stands = seq % 40 < 8;
+    const stands = (seq * load.intervalS) % standS.every < standS.for;
     if (!stands) place += (paceMps * load.intervalS) / 25;
     const capturedAtMs = START_MS + 1000 + offsetMs + seq * load.intervalS * 1000;
     const at = (shift + seq * load.intervalS) % noise.eastM.length;
     const fix = fixOn(path, place, stands ? 0 : paceMps, seq, capturedAtMs);
     fix.latDeg += noise.northM[at]! / METRES_PER_DEGREE;
     fix.lonDeg += noise.eastM[at]! / (METRES_PER_DEGREE * 0.534);
-    const lateMs = random() < load.lateShare ? 1000 + 59_000 * random() : 0;
-    const receivedAtMs = Math.round(capturedAtMs + lateMs + RECEIPT_MS);
-    const record = {
-      kind: "fixBatch" as const,
-      party,
-      sessionId,
-      sessionEpoch: START_MS,
-      receivedAtMs,
-      clockOffsetMs: 0,
-      fixes: [fix],
-    };
-    into.push({ atMs: receivedAtMs, record });
-    if (random() < load.doubledShare) into.push({ atMs: receivedAtMs + 900, record });
+    const dueMs = capturedAtMs + RECEIPT_MS;
+    if (random() < load.lateShare) into.push(sent(n, [fix], Math.round(dueMs + 1000 + 59_000 * random())));
+    else batch.push(fix);
+    if (random() < load.doubledShare) into.push(sent(n, [fix], dueMs + 4_900));
+    if (batch.length < load.fixesPerBatch && seq + 1 < load.fixesPerParty) continue;
+    if (batch.length > 0) into.push(sent(n, batch, dueMs));
+    batch = [];
   }
+}
+
+function sent(n: number, fixes: Fix[], receivedAtMs: number): Arrival {
+  const record = {
+    kind: "fixBatch" as const,
+    party: { kind: "driver" as const, id: `driver-${n}` },
+    sessionId: `session-${String(n).padStart(8, "0")}`,
+    sessionEpoch: START_MS,
+    receivedAtMs,
+    clockOffsetMs: 0,
+    fixes,
+  };
+  return { atMs: receivedAtMs, record };
 }
 
 /** A fix at a place of the path, counted in points; past the end it goes back the same way. */

@@ -92,10 +92,13 @@ function describe(state: PositionState, fix: Fix, m: Measurement, out: Estimate)
   out.lonDeg = state.lonDeg;
   out.speedMps = m.standing ? 0 : m.moving || known ? speed : fix.speedMps;
   out.headingDeg =
-    !m.standing && known && speed >= 1
-      ? (Math.atan2(state.vx, state.vy) * (180 / Math.PI) + 360) % 360
-      : Number.NaN;
+    m.standing || speed < 1 || !known ? Number.NaN : m.moving ? fix.headingDeg : courseOf(state);
   out.accuracyM = radiusOf(state.pp);
+}
+
+/** Direction of the estimated velocity, for devices that report none that is believed. */
+function courseOf({ vx, vy }: PositionState): number {
+  return (Math.atan2(vx, vy) * (180 / Math.PI) + 360) % 360;
 }
 
 /** Radius for two out of three from a variance per axis. Slow drift can't be seen in the variance: at least 3 m. */
