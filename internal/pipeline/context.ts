@@ -1,9 +1,9 @@
 import type { Fix, FixBatch } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
-import type { LiveChange } from "../core/live.ts";
+import type { LiveChange, LivePosition } from "../core/live.ts";
 import type { Trip } from "../core/trip.ts";
 import type { Disposition, PipelineOutput } from "./output.ts";
-import type { Estimate } from "./stages/position.ts";
+import { createEstimate, type Estimate } from "./stages/position.ts";
 import type { PartitionState, PartyState, SessionState, TripState } from "./state.ts";
 
 /** What the stages share while one fix is on its way; one object per entry, filled anew for each fix. */
@@ -45,34 +45,28 @@ export function createContext(given: Pick<FixContext, Given>): FixContext {
     atMs: 0,
     disposition: "applied",
     placed: false,
-    estimate: {
-      latDeg: 0,
-      lonDeg: 0,
-      speedMps: Number.NaN,
-      headingDeg: Number.NaN,
-      accuracyM: 0,
-      outlier: false,
-    },
+    estimate: createEstimate(),
     trip: undefined,
     phased: undefined,
   };
 }
 
-/** What changed, without the stamps that {@link emit} gives. */
-export type ChangeContent = Omit<LiveChange, "tripId" | "version" | "previous">;
-
 /**
- * Appends a change of a trip's live state with the next version. The content is what changed; the trip's own live state
- * is kept up to date by the caller.
+ * Appends a change of a trip's live state with the next version and returns it, for the caller to put in what changed;
+ * the position, which most have, goes in here. The trip's own live state is kept up to date by the caller.
  */
 export function emit(
   context: { out: PipelineOutput; sequence: number },
   { live }: TripState,
-  content: ChangeContent,
-): void {
-  const previous = live.version;
+  position?: LivePosition,
+): LiveChange {
+  const { tripId, version: previous } = live;
   const { generation } = previous;
   const version = { generation, sequence: context.sequence, index: context.out.changes.length };
+  const change: LiveChange = position
+    ? { tripId, version, previous, position }
+    : { tripId, version, previous };
   live.version = version;
-  context.out.changes.push({ tripId: live.tripId, version, previous, ...content });
+  context.out.changes.push(change);
+  return change;
 }

@@ -96,5 +96,5 @@ function setDevice(entry: Entry, party: PartyState, device: DeviceStatus, out: P
   const { trip } = party;
   if (!trip) return;
   trip.live.device = device;
-  emit({ out, sequence: entry.sequence }, trip, { device });
+  emit({ out, sequence: entry.sequence }, trip).device = device;
 }

@@ -37,7 +37,9 @@ export function tripChanged(
   assign(state, current);
   if (!news) return;
   const { device } = current.live;
-  emit({ out, sequence: entry.sequence }, current, !same && device ? { trip, device } : { trip });
+  const change = emit({ out, sequence: entry.sequence }, current);
+  change.trip = trip;
+  if (!same && device) change.device = device;
 }
 
 /** Takes a trip out of the partition. */

@@ -21,22 +21,34 @@ export type Measurement = {
   repeated: boolean;
 };
 
-/** Reads a fix: how far it may be off and how the car moves. */
-export function measure(state: PositionState, fix: Fix): Measurement {
+/** A measurement to be filled. */
+export function createMeasurement(): Measurement {
+  return {
+    sigmaM: Number.NaN,
+    vx: Number.NaN,
+    vy: Number.NaN,
+    speedMps: Number.NaN,
+    standing: false,
+    moving: false,
+    repeated: false,
+  };
+}
+
+/** Reads a fix: how far it may be off and how the car moves. Fills and returns `m`. */
+export function measure(state: PositionState, fix: Fix, m: Measurement): Measurement {
   const speedMps = fix.speedMps;
   const standing = speedMps >= 0 && speedMps < K.standingMps;
   const reported = standing || (speedMps >= K.standingMps && fix.headingDeg >= 0);
   const moving = reported && state.trusted;
   const heading = fix.headingDeg * RAD;
-  return {
-    sigmaM: fix.accuracyM > 0 ? noiseOf(fix.accuracyM) : moving ? K.sigmaM : K.sigmaBareM,
-    vx: !reported ? Number.NaN : standing ? 0 : speedMps * Math.sin(heading),
-    vy: !reported ? Number.NaN : standing ? 0 : speedMps * Math.cos(heading),
-    speedMps,
-    standing,
-    moving,
-    repeated: fix.latDeg === state.rawLatDeg && fix.lonDeg === state.rawLonDeg,
-  };
+  m.sigmaM = fix.accuracyM > 0 ? noiseOf(fix.accuracyM) : moving ? K.sigmaM : K.sigmaBareM;
+  m.vx = !reported ? Number.NaN : standing ? 0 : speedMps * Math.sin(heading);
+  m.vy = !reported ? Number.NaN : standing ? 0 : speedMps * Math.cos(heading);
+  m.speedMps = speedMps;
+  m.standing = standing;
+  m.moving = moving;
+  m.repeated = fix.latDeg === state.rawLatDeg && fix.lonDeg === state.rawLonDeg;
+  return m;
 }
 
 /**

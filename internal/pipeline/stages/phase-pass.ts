@@ -20,8 +20,8 @@ export function wayPastM(
   const gapMs = sample.atMs - state.lastAtMs;
   if (state.lastAtMs === NEVER || gapMs > LONGEST_GAP_MS) return farM;
   if (farM > limits.passM + (gapMs / 1000) * FASTEST_MPS) return farM;
-  const waypoint = { latDeg: state.waypointLatDeg, lonDeg: state.waypointLonDeg };
-  return toSegmentM(waypoint, state.lastLatDeg, state.lastLonDeg, sample.latDeg, sample.lonDeg);
+  const { waypointLatDeg, waypointLonDeg, lastLatDeg, lastLonDeg } = state;
+  return toSegmentM(waypointLatDeg, waypointLonDeg, lastLatDeg, lastLonDeg, sample.latDeg, sample.lonDeg);
 }
 
 /**
@@ -45,16 +45,24 @@ function isOnPath(path: readonly Place[], place: Place, withinM: number): boolea
   for (let i = 1; i < path.length; i++) {
     const a = path[i - 1]!;
     const b = path[i]!;
-    if (toSegmentM(place, a.latDeg, a.lonDeg, b.latDeg, b.lonDeg) <= withinM) return true;
+    if (toSegmentM(place.latDeg, place.lonDeg, a.latDeg, a.lonDeg, b.latDeg, b.lonDeg) <= withinM)
+      return true;
   }
   return false;
 }
 
 /** Metres from a place to a segment, flat around the place. */
-function toSegmentM(place: Place, aLat: number, aLon: number, bLat: number, bLon: number): number {
-  const perLon = METRES_PER_DEGREE * Math.cos((place.latDeg * Math.PI) / 180);
-  const ax = lonDelta(place.lonDeg, aLon) * perLon;
-  const ay = (aLat - place.latDeg) * METRES_PER_DEGREE;
+function toSegmentM(
+  latDeg: number,
+  lonDeg: number,
+  aLat: number,
+  aLon: number,
+  bLat: number,
+  bLon: number,
+): number {
+  const perLon = METRES_PER_DEGREE * Math.cos((latDeg * Math.PI) / 180);
+  const ax = lonDelta(lonDeg, aLon) * perLon;
+  const ay = (aLat - latDeg) * METRES_PER_DEGREE;
   const dx = lonDelta(aLon, bLon) * perLon;
   const dy = (bLat - aLat) * METRES_PER_DEGREE;
   const length2 = dx * dx + dy * dy;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Csv, type DirtKind, dirty, parseCsv, thinned } from "../../../bench/dirt.ts";
 import type { Fix } from "../../core/fix.ts";
 import { distanceM, METRES_PER_DEGREE } from "../../core/geo.ts";
-import { applyPosition, createPositionState, type Estimate, placeLate } from "./position.ts";
+import { applyPosition, createEstimate, createPositionState, placeLate } from "./position.ts";
 
 const SHARED =
   process.env.BIMRIDE_TRACES ?? fileURLToPath(new URL("../../../../shared/data", import.meta.url));
@@ -51,7 +51,7 @@ function published(fixes: readonly (Fix & Place)[]): (Place & { late: boolean })
   for (const fix of fixes) {
     if (seen.has(fix.tMs)) continue;
     seen.add(fix.tMs);
-    const out: Estimate = { latDeg: 0, lonDeg: 0, speedMps: 0, headingDeg: 0, accuracyM: 0, outlier: false };
+    const out = createEstimate();
     const late = fix.tMs < newestMs;
     if (!late) applyPosition(state, fix, fix.tMs, out);
     newestMs = Math.max(newestMs, fix.tMs);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Fix } from "../../core/fix.ts";
 import { destination, distanceM, type LatLon } from "../../core/geo.ts";
-import { applyPosition, createPositionState, type Estimate, placeLate } from "./position.ts";
+import { applyPosition, createEstimate, createPositionState, type Estimate, placeLate } from "./position.ts";
 import { TRAIL_SPAN_MS } from "./position-trail.ts";
 
 const ORIGIN: LatLon = { latDeg: 57.7, lonDeg: 11.97 };
@@ -27,25 +27,16 @@ function fixAt(place: LatLon, tS: number, more: Partial<Fix> = {}): Fix {
 const off = (place: LatLon, bearing: number, metres: number) =>
   destination(place.latDeg, place.lonDeg, bearing, metres);
 const apart = (a: LatLon, b: LatLon) => distanceM(a.latDeg, a.lonDeg, b.latDeg, b.lonDeg);
-const blank = (): Estimate => ({
-  latDeg: 0,
-  lonDeg: 0,
-  speedMps: UNKNOWN,
-  headingDeg: UNKNOWN,
-  accuracyM: 0,
-  outlier: false,
-});
-
 /** A party, fed fix by fix; each gives what is published. */
 function party() {
   const state = createPositionState();
   const give = (fix: Fix): Estimate => {
-    const out = blank();
+    const out = createEstimate();
     applyPosition(state, fix, fix.capturedAtMs, out);
     return out;
   };
   const giveLate = (fix: Fix): Estimate | undefined => {
-    const out = blank();
+    const out = createEstimate();
     return placeLate(state, fix, fix.capturedAtMs, out) ? out : undefined;
   };
   return { state, give, giveLate };
@@ -176,7 +167,7 @@ describe("a filter that was wrong", () => {
   ])("because of a speed %s does not believe it any more", (_, lie) => {
     const { give, state } = party();
     const car = north(14);
-    let out = blank();
+    let out = createEstimate();
     for (let t = 0; t < 120; t++) out = give(car.fix(t, lie));
     expect(state.trusted).toBe(false);
     expect(apart(out, car.at(119))).toBeLessThan(3);
@@ -310,7 +301,7 @@ describe("whatever comes", () => {
         for (const fix of fixes.slice(0, middle)) give(fix);
         const copy = structuredClone(state);
         for (const fix of fixes.slice(middle)) {
-          const out = blank();
+          const out = createEstimate();
           applyPosition(copy, fix, fix.capturedAtMs, out);
           expect(out).toEqual(give(fix));
         }

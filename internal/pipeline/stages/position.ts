@@ -2,7 +2,7 @@ import type { Fix } from "../../core/fix.ts";
 import { lonDelta, METRES_PER_DEGREE, wrapLon } from "../../core/geo.ts";
 import { follow, restart } from "./follow.ts";
 import { metresPerDegreeLon, updateVelocity } from "./kalman.ts";
-import { type Measurement, measure, noiseOf, velocitySigma } from "./measurement.ts";
+import { createMeasurement, type Measurement, measure, noiseOf, velocitySigma } from "./measurement.ts";
 import type { PositionState } from "./position-state.ts";
 import { clearTrail, placeOnTrail, pushTrail } from "./position-trail.ts";
 import { POSITION_TUNING as K } from "./position-tuning.ts";
@@ -21,7 +21,25 @@ export type Estimate = {
   accuracyM: number;
   /** The fix was not believed: the place is the predicted one, or for a late fix the one on the trail. */
   outlier: boolean;
+  /** Time of the fix, as given. */
+  atMs: number;
+  /** The fix as read; here so that reading one makes no garbage. */
+  readonly measured: Measurement;
 };
+
+/** An estimate to be filled, as often as one likes. */
+export function createEstimate(): Estimate {
+  return {
+    latDeg: 0,
+    lonDeg: 0,
+    speedMps: Number.NaN,
+    headingDeg: Number.NaN,
+    accuracyM: 0,
+    outlier: false,
+    atMs: 0,
+    measured: createMeasurement(),
+  };
+}
 
 /**
  * Applies a fix in order and fills `out` with the place to publish. An outlier is not taken in: the prediction is
@@ -29,13 +47,14 @@ export type Estimate = {
  * @param tMs corrected device time of the fix; a time before the last one re-anchors the filter's clock without motion
  */
 export function applyPosition(state: PositionState, fix: Fix, tMs: number, out: Estimate): void {
-  const m = measure(state, fix);
+  const m = measure(state, fix, out.measured);
   let outlier = false;
   if (!state.ready || tMs - state.tMs > 1000 * K.restartS) begin(state, fix, m, tMs);
   else outlier = !follow(state, fix, m, tMs);
   remember(state, fix, m, tMs);
   describe(state, fix, m, out);
   out.outlier = outlier;
+  out.atMs = tMs;
 }
 
 /**
@@ -61,6 +80,7 @@ export function placeLate(state: PositionState, fix: Fix, tMs: number, out: Esti
   out.accuracyM = radiusOf(out.outlier ? place.variance : gain * r);
   out.speedMps = fix.speedMps;
   out.headingDeg = fix.headingDeg;
+  out.atMs = tMs;
   return true;
 }
 

@@ -1,5 +1,5 @@
 import type { LivePosition, TrailPoint } from "../../core/live.ts";
-import { type ChangeContent, emit, type FixContext } from "../context.ts";
+import { emit, type FixContext } from "../context.ts";
 import { addToTrail, pushToTrail } from "../trail.ts";
 
 /** Puts out the fix for history, the party's latest place, and the trip's live change. */
@@ -59,10 +59,9 @@ function publishPosition(context: FixContext): void {
     { latDeg: position.latDeg, lonDeg: position.lonDeg, capturedAtMs: atMs },
     limits.maxTrailPoints,
   );
-  const content: ChangeContent = { position };
-  if (phased) content.trip = phased;
-  if (deviceBack) content.device = party.device;
-  emit(context, trip!, content);
+  const change = emit(context, trip!, position);
+  if (phased) change.trip = phased;
+  if (deviceBack) change.device = party.device;
 }
 
 function publishLate(context: FixContext): void {
@@ -70,5 +69,5 @@ function publishLate(context: FixContext): void {
   const live = trip!.live;
   if (!live.position || atMs >= live.position.capturedAtMs) return;
   const point: TrailPoint = { latDeg: estimate.latDeg, lonDeg: estimate.lonDeg, capturedAtMs: atMs };
-  if (addToTrail(live.trail, point, limits.maxTrailPoints)) emit(context, trip!, { latePoints: [point] });
+  if (addToTrail(live.trail, point, limits.maxTrailPoints)) emit(context, trip!).latePoints = [point];
 }

@@ -4,13 +4,12 @@ import { detectNext, isDetectable, phaseReset } from "./phase.ts";
 
 /** Sees in the driver's places where the trip stands (phase.ts). What driver or backend said explicitly always wins. */
 export function phase(context: FixContext): boolean {
-  const { trip: state, disposition, estimate, atMs, out } = context;
+  const { trip: state, disposition, estimate, out } = context;
   context.phased = undefined;
   if (!state || disposition !== "applied") return true;
   if (state.phaseOf !== state.trip) lookAtTrip(state);
   if (!state.hasPhases) return true;
-  const { latDeg, lonDeg, speedMps, accuracyM, outlier } = estimate;
-  const found = detectNext(state.phase, state.trip, { latDeg, lonDeg, speedMps, accuracyM, outlier, atMs });
+  const found = detectNext(state.phase, state.trip, estimate);
   if (!found) return true;
   const { status, waypointIndex } = found;
   const trip = {
