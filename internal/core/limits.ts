@@ -101,6 +101,14 @@ export const DEFAULT_LIMITS = {
   snapshotPeriodMs: 10_000,
   /** An owner appends a Tick when its partition was silent for so long while some state waits for time. */
   tickAfterMs: 1_000,
+  /** An owner appends a Tick to a partition that was silent for so long, so that its cursor never lags behind the log's age. */
+  keepAliveTickMs: 3_600_000,
+  /** A processor shows that it lives this often. */
+  memberRenewMs: 500,
+  /** A processor that showed no life for so long, on the observer's own clock, loses its partitions. */
+  memberSilentMs: 2_000,
+  /** Longest wait for an owner to store what is open before a partition is handed over. */
+  handOverMs: 5_000,
   /** How long the log keeps entries. */
   logRetentionMs: 48 * 3_600_000,
 };

@@ -54,7 +54,9 @@ export function leasesContract(name: string, start: () => Promise<LeasesHarness>
       const leases = await harness.open({ clock: { now: () => 1_000 }, partitions: 2 });
       const held = await firstHeld(leases, 2);
       const told: number[] = [];
-      await leases.held((now) => told.push(now.length));
+      await leases.held((now) => {
+        told.push(now.length);
+      });
       await leases[Symbol.asyncDispose]();
       expect(held.some((lease) => lease.valid())).toBe(false);
       expect(told).toEqual([2, 0]);

@@ -8,8 +8,13 @@
  *   (max(previous + 1, wall clock in ms)).
  */
 export interface Leases {
-  /** Partitions that this process holds now, and again whenever that changes. */
-  held(onChange: (leases: readonly Lease[]) => void): Promise<void>;
+  /**
+   * Partitions that this process holds now, and again whenever that changes. A partition that goes to somebody else
+   * while its owner is well (one joined, or this process ends) is missing from the list first; its lease stays valid
+   * until the promise that `onChange` returned resolves (or handOverMs is over), so that the owner can store what is
+   * open. A partition that was lost is not valid any more when the list without it comes.
+   */
+  held(onChange: (leases: readonly Lease[]) => void | Promise<void>): Promise<void>;
   /** Gives all leases back at once, so that nothing waits for a timeout. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -24,7 +24,7 @@ export async function openLocalLeases(options: LocalLeasesOptions): Promise<Leas
   // More partitions than asked for now keep their epochs for the time they are asked for again.
   await writeEpochs(path, [...epochs, ...previous.slice(partitions)]);
   let open = true;
-  const watchers = new Set<(leases: readonly Lease[]) => void>();
+  const watchers = new Set<(leases: readonly Lease[]) => void | Promise<void>>();
   const leases: readonly Lease[] = epochs.map((epoch, partition) => ({
     partition,
     epoch,
@@ -34,12 +34,12 @@ export async function openLocalLeases(options: LocalLeasesOptions): Promise<Leas
   return {
     async held(onChange) {
       watchers.add(onChange);
-      onChange(open ? leases : []);
+      await onChange(open ? leases : []);
     },
     async [Symbol.asyncDispose]() {
       if (!open) return;
+      await Promise.allSettled([...watchers].map((onChange) => onChange([])));
       open = false;
-      for (const onChange of watchers) onChange([]);
       watchers.clear();
     },
   };
