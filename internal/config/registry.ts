@@ -5,6 +5,8 @@ import { choice, integer, onOff, text } from "./setting.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MIB = 1 << 20;
+const FILE = "a file, or empty";
+const ANY = "any text, or empty";
 
 /**
  * Every setting of a deployment, in the order of docs/CONFIG.md. Keys are the names in camelCase. Bounds that are no
@@ -28,11 +30,9 @@ export const REGISTRY = {
   }),
 
   httpHost: text("http.host", "127.0.0.1", {
-    range: "a loopback address",
-    accept: isLoopback,
-    problem:
-      "must be a loopback address (127.x.x.x, ::1 or localhost): this version has no TLS yet, so it would send tokens and positions in the clear",
-    doc: "Address that pages, Connect, REST and WebSocket listen on.",
+    range: "a host name or address",
+    accept: isHost,
+    doc: "Address that pages, Connect, REST and WebSocket listen on. Beyond loopback only with listen.plaintext.",
   }),
   httpPort: integer("http.port", 8080, {
     flag: "http-port",
@@ -46,17 +46,128 @@ export const REGISTRY = {
     doc: "Other web origins whose pages may call this server (CORS). Empty: only its own pages.",
   }),
   grpcHost: text("grpc.host", "127.0.0.1", {
-    range: "a loopback address",
-    accept: isLoopback,
-    problem:
-      "must be a loopback address (127.x.x.x, ::1 or localhost): this version has no TLS yet, so it would send tokens and positions in the clear",
-    doc: "Address that the drivers' gRPC port listens on.",
+    range: "a host name or address",
+    accept: isHost,
+    doc: "Address that the drivers' gRPC port listens on. Beyond loopback only with listen.plaintext.",
   }),
   grpcPort: integer("grpc.port", 50_051, {
     flag: "grpc-port",
     min: 0,
     max: 65_535,
     doc: "Port of the drivers' gRPC stream. 0 takes any free one. A default that is taken moves to the next free port and says so.",
+  }),
+
+  listenPlaintext: onOff("listen.plaintext", false, {
+    doc: "Listen beyond loopback without TLS. Only where something in front ends TLS, or on a network of containers that nobody else reaches: tokens and positions are sent in the clear.",
+  }),
+  httpPublicUrl: text("http.public_url", "", {
+    range: "an http or https origin, or empty",
+    accept: (given) => given === "" || isOrigin(given),
+    doc: "Under which address clients reach this node's HTTP port, for placement. Empty: as it listens.",
+  }),
+  grpcPublicAddress: text("grpc.public_address", "", {
+    range: "host:port, or empty",
+    accept: (given) => given === "" || isHostAndPort(given),
+    doc: "Under which address drivers reach this node's gRPC port, for placement. Empty: as it listens.",
+  }),
+  regionsFile: text("regions.file", "", {
+    range: "a file, or empty",
+    accept: () => true,
+    doc: "GeoJSON with the regions' polygons and, where they have engines of their own, their addresses (docs/OPERATIONS.md). Empty: one region, named by `region`.",
+  }),
+
+  engines: choice("engines", ["embedded", "real"], "embedded", {
+    flag: "engines",
+    doc: "embedded: SQLite and memory in this process. real: NATS JetStream, Redis and Cassandra or ScyllaDB at the addresses below; what a role process (gateway, processor, edge) always uses.",
+  }),
+  natsServers: text("nats.servers", "127.0.0.1:4222", {
+    range: "host:port, several separated by commas",
+    accept: isHostList,
+    doc: "NATS servers with JetStream, 2.12 or newer.",
+  }),
+  natsUser: text("nats.user", "", { range: ANY, accept: () => true, doc: "User at NATS." }),
+  natsPasswordFile: text("nats.password_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "File with the password at NATS.",
+  }),
+  natsCredsFile: text("nats.creds_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Credentials file (JWT and seed) for NATS, instead of user and password.",
+  }),
+  natsTls: onOff("nats.tls", false, { doc: "TLS to NATS." }),
+  natsCaFile: text("nats.ca_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Certificate authority of the NATS servers, PEM. Empty: the system's.",
+  }),
+  natsReplicas: integer("nats.replicas", 1, {
+    min: 1,
+    max: 5,
+    doc: "Copies of each stream and bucket; 3 in production.",
+  }),
+  redisNodes: text("redis.nodes", "127.0.0.1:6379", {
+    range: "host:port, several separated by commas",
+    accept: isHostList,
+    doc: "The Redis server, or some of the cluster's nodes; 7.0 or newer.",
+  }),
+  redisCluster: onOff("redis.cluster", false, { doc: "redis.nodes are nodes of a Redis Cluster." }),
+  redisUser: text("redis.user", "", { range: ANY, accept: () => true, doc: "User at Redis (ACL)." }),
+  redisPasswordFile: text("redis.password_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "File with the password at Redis.",
+  }),
+  redisTls: onOff("redis.tls", false, { doc: "TLS to Redis." }),
+  redisCaFile: text("redis.ca_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Certificate authority of the Redis servers, PEM. Empty: the system's.",
+  }),
+  cassandraContactPoints: text("cassandra.contact_points", "127.0.0.1:9042", {
+    range: "host:port, several separated by commas",
+    accept: isHostList,
+    doc: "Some nodes of Cassandra (4.0 or newer) or ScyllaDB.",
+  }),
+  cassandraLocalDc: text("cassandra.local_dc", "datacenter1", {
+    range: "1 to 100 characters",
+    accept: (given) => given.length >= 1 && given.length <= 100,
+    doc: "Data centre of this region: reads and writes need a quorum there (LOCAL_QUORUM).",
+  }),
+  cassandraKeyspace: text("cassandra.keyspace", "bimride", {
+    range: "1 to 48 of a-z 0-9 _, beginning with a letter",
+    accept: (given) => /^[a-z][a-z0-9_]{0,47}$/.test(given),
+    doc: "Keyspace, made by `npm run -s bimctl -- migrate`.",
+  }),
+  cassandraUser: text("cassandra.user", "", { range: ANY, accept: () => true, doc: "User at Cassandra." }),
+  cassandraPasswordFile: text("cassandra.password_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "File with the password at Cassandra.",
+  }),
+  cassandraTls: onOff("cassandra.tls", false, { doc: "TLS to Cassandra." }),
+  cassandraCaFile: text("cassandra.ca_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Certificate authority of the Cassandra nodes, PEM. Empty: the system's.",
+  }),
+  cassandraReplication: integer("cassandra.replication", 1, {
+    min: 1,
+    max: 7,
+    doc: "Copies of each row in the data centre, used by `bimctl migrate` when it makes the keyspace; 3 in production.",
+  }),
+  gatewaySpoolMaxBytes: integer("gateway.spool_max_bytes", 4 * 1024 * MIB, {
+    min: MIB,
+    max: 1024 * 1024 * MIB,
+    unit: "bytes",
+    doc: "Most that a gateway's disk spool may take while the log is away (real engines). At the bound verdicts are withheld.",
+  }),
+  historyStorePeriodMs: integer("history.store_period_ms", 15_000, {
+    min: 100,
+    max: 240_000,
+    unit: "ms",
+    doc: "How long a history row that grows may wait until it is written again (real engines); rows are written at once when they are full. Until then the fixes are safe in the log and missing in track queries.",
   }),
 
   logRetentionMs: integer("log.retention_ms", DEFAULT_LIMITS.logRetentionMs, {
@@ -119,6 +230,11 @@ export const REGISTRY = {
     accept: (given) => given === "" || isKeyUrl(given),
     doc: "Where to fetch the JSON Web Key Set instead. Not together with auth.jwks_file.",
   }),
+  authKeyFolder: text("auth.key_folder", "", {
+    range: "a folder, or empty",
+    accept: () => true,
+    doc: "Folder of the key that this deployment signs demo tokens with (`npm run -s bimctl -- keys`), with its key set. Empty: `keys` in the data folder. Not looked at with auth.jwks_file or auth.jwks_url.",
+  }),
   authIssuer: text("auth.issuer", "bimride", {
     range: "1 to 200 characters",
     accept: (given) => given.length >= 1 && given.length <= 200,
@@ -154,8 +270,22 @@ export const REGISTRY = {
   }),
 } as const;
 
-function isLoopback(host: string): boolean {
+/** True for addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isHost(given: string): boolean {
+  return /^[A-Za-z0-9.:_-]{1,255}$/.test(given);
+}
+
+function isHostAndPort(given: string): boolean {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(given);
+  return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65_535;
+}
+
+function isHostList(given: string): boolean {
+  return given.split(",").every((part) => isHostAndPort(part.trim()));
 }
 
 function isHttps(given: string): boolean {

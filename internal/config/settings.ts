@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import { type Given, readFlags } from "./flags.ts";
-import { REGISTRY } from "./registry.ts";
+import { isLoopback, REGISTRY } from "./registry.ts";
 import { envName, type Setting } from "./setting.ts";
 
 export type SettingKey = keyof typeof REGISTRY;
@@ -96,6 +96,17 @@ function contradictions(settings: Settings): string[] {
       `live.delayed_after_ms < live.stale_after_ms < live.lost_after_ms must hold, not ${liveDelayedAfterMs}, ${liveStaleAfterMs}, ${liveLostAfterMs}`,
     );
   }
+  for (const [name, host] of [
+    ["http.host", settings.httpHost],
+    ["grpc.host", settings.grpcHost],
+  ] as const) {
+    if (!isLoopback(host) && !settings.listenPlaintext)
+      problems.push(
+        `${name} must be a loopback address (127.x.x.x, ::1 or localhost), not ${host}: this version has no TLS, so it would send tokens and positions in the clear; listen.plaintext allows it where something in front ends TLS`,
+      );
+  }
+  if (settings.natsCredsFile !== "" && (settings.natsUser !== "" || settings.natsPasswordFile !== ""))
+    problems.push("nats.creds_file excludes nats.user and nats.password_file");
   if (settings.authJwksFile !== "" && settings.authJwksUrl !== "") {
     problems.push("auth.jwks_file and auth.jwks_url exclude each other");
   }
