@@ -109,6 +109,10 @@ export const DEFAULT_LIMITS = {
   memberSilentMs: 2_000,
   /** Longest wait for an owner to store what is open before a partition is handed over. */
   handOverMs: 5_000,
+  /** A party keeps its region until it is so far outside of it; region borders are this thick. */
+  regionHysteresisM: 2_000,
+  /** A place outside all regions belongs to the nearest one within this reach, else to the default region. */
+  regionReachM: 50_000,
   /** How long the log keeps entries. */
   logRetentionMs: 48 * 3_600_000,
 };

@@ -1,0 +1,84 @@
+import type { Position } from "geojson";
+import { REGION_PATTERN } from "../core/ids.ts";
+import { areaOf } from "./area.ts";
+import type { Region, RegionArea, RegionEngines } from "./regions.ts";
+import { readRings } from "./rings.ts";
+
+/** A feature of a region file as far as it could be read. */
+export type RegionFeature = { region: Region; isDefault: boolean };
+
+const ADDRESS = /^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/;
+const KEYSPACE = /^[a-z][a-z0-9_]{0,47}$/;
+const DATA_CENTER = /^[A-Za-z0-9_-]{1,100}$/;
+
+/** What a region may say of its engines, and what such a value looks like. */
+const ENGINE_PROPERTIES: Readonly<
+  Record<keyof RegionEngines, { list: boolean; pattern: RegExp; words: string }>
+> = {
+  natsServers: { list: true, pattern: ADDRESS, words: "a list of host:port" },
+  redisNodes: { list: true, pattern: ADDRESS, words: "a list of host:port" },
+  cassandraContactPoints: { list: true, pattern: ADDRESS, words: "a list of host:port" },
+  cassandraLocalDc: { list: false, pattern: DATA_CENTER, words: "1 to 100 of A-Z a-z 0-9 _ -" },
+  cassandraKeyspace: { list: false, pattern: KEYSPACE, words: "1 to 48 of a-z 0-9 _, a letter first" },
+};
+
+/**
+ * Reads one feature; what is wrong goes to `problems`, a line each, with the feature's index and name.
+ * @returns undefined when it is no region at all
+ */
+export function readFeature(feature: unknown, index: number, problems: string[]): RegionFeature | undefined {
+  const { type, geometry, properties } = (feature ?? {}) as Record<string, unknown>;
+  const given = (properties ?? {}) as Record<string, unknown>;
+  const name = typeof given.name === "string" ? given.name : "";
+  const where = `features[${index}]${name && ` ${JSON.stringify(name)}`}`;
+  const report = (problem: string) => problems.push(`${where}: ${problem}`);
+  if (type !== "Feature") {
+    report("is no GeoJSON Feature");
+    return undefined;
+  }
+  if (!REGION_PATTERN.test(name)) report("name must be 1 to 16 of a-z 0-9");
+  if (given.default !== undefined && typeof given.default !== "boolean")
+    report("default must be true or false");
+  const region = { name, areas: readAreas(geometry, report), engines: readEngines(given, report) };
+  return { region, isDefault: given.default === true };
+}
+
+function readAreas(geometry: unknown, report: (problem: string) => void): RegionArea[] {
+  const { type, coordinates } = (geometry ?? {}) as Record<string, unknown>;
+  if (type !== "Polygon" && type !== "MultiPolygon") {
+    report(`geometry must be a Polygon or a MultiPolygon`);
+    return [];
+  }
+  const polygons: unknown[] = type === "Polygon" ? [coordinates] : listOf(coordinates);
+  if (polygons.length === 0) report("is empty: it has no polygon");
+  const read = polygons.map((rings, i) => {
+    const where = type === "Polygon" ? "" : `polygon ${i}, `;
+    return readRings(listOf(rings), (problem) => report(`${where}${problem}`));
+  });
+  return read.filter((rings): rings is Position[][] => rings !== undefined).map(areaOf);
+}
+
+function readEngines(given: Record<string, unknown>, report: (problem: string) => void): RegionEngines {
+  const engines: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (key === "name" || key === "default") continue;
+    const kind = Object.hasOwn(ENGINE_PROPERTIES, key)
+      ? ENGINE_PROPERTIES[key as keyof RegionEngines]
+      : undefined;
+    if (!kind) {
+      report(`unknown property ${JSON.stringify(key)}; known: name, default, ${KNOWN}`);
+      continue;
+    }
+    const values = kind.list ? listOf(value) : [value];
+    const good = values.every((one) => typeof one === "string" && kind.pattern.test(one));
+    if (values.length === 0 || !good) report(`${key} must be ${kind.words}`);
+    else engines[key] = value;
+  }
+  return engines;
+}
+
+const KNOWN = Object.keys(ENGINE_PROPERTIES).join(", ");
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
