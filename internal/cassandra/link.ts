@@ -1,0 +1,157 @@
+import { type Client, errors, types } from "cassandra-driver";
+import { EngineError } from "../core/engine-error.ts";
+import { BimrideError } from "../core/errors.ts";
+import { type Clock, sleep, systemClock } from "../core/time.ts";
+import { connectProblem } from "./connect-problem.ts";
+import { newClient } from "./driver.ts";
+import { Gate } from "./gate.ts";
+import type { CassandraOptions } from "./options.ts";
+import { checkSchema } from "./schema.ts";
+import { checkVersion } from "./server-version.ts";
+
+/** How long the first connection and its checks may take in all. */
+const START_DEADLINE_MS = 10_000;
+/** Requests under way at once, and as many again that wait; beyond, they are refused with STORE_UNAVAILABLE. */
+const MAX_IN_FLIGHT = 512;
+const MAX_WAITING = 8_192;
+
+/**
+ * The one connection pool of a process to the Cassandra of one region; history and trips share it. Once it stands it
+ * comes back by itself for ever. Whoever opened it disposes it, after the engines on it.
+ */
+export type CassandraLink = AsyncDisposable & {
+  /** For what the methods below don't cover; its errors are the driver's. */
+  readonly client: Client;
+  readonly keyspace: string;
+  /** Version of the node first connected to, e.g. `5.0.6`; ScyllaDB tells the version it is compatible with. */
+  readonly serverVersion: string;
+  /** False while no node of the data centre can be reached. */
+  readonly connected: boolean;
+  /**
+   * Runs one statement of the link's keyspace. Rejects with STORE_UNAVAILABLE when no node answers in time, or when too
+   * many wait; the statement may have been carried out all the same.
+   */
+  execute(cql: string, params: readonly unknown[], options?: StatementOptions): Promise<types.ResultSet>;
+  /** Runs statements on one partition as one unlogged batch: all or nothing, as it is one partition. */
+  batch(statements: readonly Statement[], options?: StatementOptions): Promise<types.ResultSet>;
+};
+
+export type Statement = { query: string; params: unknown[] };
+
+export type StatementOptions = {
+  /** False for statements that must not be sent twice, such as conditional ones. Default true. */
+  idempotent?: boolean;
+  /** Reads what conditional statements decided, also when one of them is not finished. */
+  serial?: boolean;
+  /** Rows of one answer; the rest comes with the page state. */
+  fetchSize?: number;
+  pageState?: string;
+};
+
+/**
+ * Connects and checks version, keyspace and schema. Rejects within about 10 s with an EngineError:
+ * `cassandra.contact_points` (nobody answers, too old), `cassandra.local_dc`, `cassandra.user`, `cassandra.tls`,
+ * `cassandra.ca_file`, `cassandra.keyspace` (missing, or its schema is older or newer than this build).
+ */
+export async function connectCassandra(
+  options: CassandraOptions,
+  clock: Clock = systemClock,
+): Promise<CassandraLink> {
+  const client = newClient(options, options.keyspace);
+  try {
+    const serverVersion = await inTime(options, clock, async () => {
+      await client.connect();
+      const version = await checkVersion(client, options);
+      await checkSchema(client, options);
+      return version;
+    });
+    return new Link(client, options.keyspace, serverVersion);
+  } catch (cause) {
+    await client.shutdown();
+    throw connectProblem(options, cause);
+  }
+}
+
+/** Like the task, but rejects when it takes too long. */
+export async function inTime<T>(
+  { contactPoints }: CassandraOptions,
+  clock: Clock,
+  task: () => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const late = sleep(clock, START_DEADLINE_MS, done.signal).then(() => {
+    if (done.signal.aborted) return undefined as never;
+    const where = contactPoints.join(", ");
+    throw new EngineError("cassandra.contact_points", `the Cassandra at ${where} does not answer in time`);
+  });
+  try {
+    return await Promise.race([task(), late]);
+  } finally {
+    done.abort();
+  }
+}
+
+class Link implements CassandraLink {
+  readonly client: Client;
+  readonly keyspace: string;
+  readonly serverVersion: string;
+  readonly #gate = new Gate(MAX_IN_FLIGHT, MAX_WAITING);
+  #closed = false;
+
+  constructor(client: Client, keyspace: string, serverVersion: string) {
+    this.client = client;
+    this.keyspace = keyspace;
+    this.serverVersion = serverVersion;
+  }
+
+  get connected(): boolean {
+    if (this.#closed) return false;
+    const state = this.client.getState();
+    return state.getConnectedHosts().some((host) => state.getOpenConnections(host) > 0);
+  }
+
+  execute(cql: string, params: readonly unknown[], options: StatementOptions = {}): Promise<types.ResultSet> {
+    return this.#run(() => this.client.execute(cql, params as unknown[], driverOptions(options)));
+  }
+
+  batch(statements: readonly Statement[], options: StatementOptions = {}): Promise<types.ResultSet> {
+    return this.#run(() => this.client.batch([...statements], { ...driverOptions(options), logged: false }));
+  }
+
+  #run<T>(task: () => Promise<T>): Promise<T> {
+    return this.#gate.run(async () => {
+      if (this.#closed) throw new BimrideError("STORE_UNAVAILABLE", "The connection to Cassandra is closed.");
+      try {
+        return await task();
+      } catch (cause) {
+        throw requestProblem(cause);
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.client.shutdown();
+  }
+}
+
+function driverOptions({ idempotent = true, serial = false, fetchSize, pageState }: StatementOptions) {
+  return {
+    prepare: true,
+    isIdempotent: idempotent,
+    ...(serial ? { consistency: types.consistencies.localSerial } : {}),
+    ...(fetchSize === undefined ? {} : { fetchSize }),
+    ...(pageState === undefined ? {} : { pageState }),
+  };
+}
+
+/** The engine's trouble is STORE_UNAVAILABLE; what only a fault of ours can bring about stays what it is. */
+function requestProblem(cause: unknown): unknown {
+  const ours =
+    cause instanceof errors.ArgumentError || cause instanceof TypeError || cause instanceof RangeError;
+  const syntax = cause instanceof errors.ResponseError && cause.code === types.responseErrorCodes.syntaxError;
+  if (ours || syntax || cause instanceof BimrideError) return cause;
+  return new BimrideError("STORE_UNAVAILABLE", "Cassandra can't be reached now, or can't do it in time.", {
+    cause,
+  });
+}
