@@ -23,17 +23,25 @@ export class SettingsError extends Error {
 }
 
 /** Variables of the name's prefix that are no settings: tests and benches read them. */
-const NOT_SETTINGS: ReadonlySet<string> = new Set(["BIMRIDE_TRACES", "BIMRIDE_SCREENSHOT"]);
+const NOT_SETTINGS: ReadonlySet<string> = new Set([
+  "BIMRIDE_TRACES",
+  "BIMRIDE_SCREENSHOT",
+  "BIMRIDE_TEST_NATS_URL",
+  "BIMRIDE_TEST_REDIS_URL",
+  "BIMRIDE_TEST_CASSANDRA_CONTACT_POINTS",
+]);
 
 /**
  * Settings from flags, else the environment, else the defaults. An empty variable counts as not set.
  * @param env the environment, see readEnvironment
  * @param argv arguments after the program's name
+ * @param defaults of this program where they differ, by setting's name
  * @throws SettingsError that lists all problems at once
  */
 export function loadSettings(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],
+  defaults: Readonly<Record<string, string>> = {},
 ): Settings {
   const problems: string[] = [];
   const flags = readFlags(REGISTRY, argv, problems);
@@ -44,11 +52,13 @@ export function loadSettings(
   for (const [key, setting] of Object.entries(REGISTRY) as [SettingKey, Setting<unknown>][]) {
     const source = flags.get(key) ?? fromEnvironment(env, setting);
     values[key] = setting.default;
-    if (source === undefined) continue;
-    given.add(key);
-    const parsed = setting.parse(source.text);
+    if (source !== undefined) given.add(key);
+    const own = defaults[setting.name];
+    const from = source ?? (own === undefined ? undefined : { from: setting.name, text: own });
+    if (from === undefined) continue;
+    const parsed = setting.parse(from.text);
     if ("value" in parsed) values[key] = parsed.value;
-    else problems.push(`${source.from} ${parsed.problem}, not ${JSON.stringify(source.text)}`);
+    else problems.push(`${from.from} ${parsed.problem}, not ${JSON.stringify(from.text)}`);
   }
 
   const settings = { ...(values as Values), given };
