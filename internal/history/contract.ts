@@ -1,18 +1,25 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test as vitestTest } from "vitest";
 import type { Party } from "../core/fix.ts";
+import { type Clock, systemClock } from "../core/time.ts";
 import type { History, RecordedFix, TrackChunk, TrackQuery, TripEvent, TripFinal } from "./history.ts";
 import { chunkOf, recordedFix } from "./test-data.ts";
 
 /** How the suite gets at one engine: every harness is an empty store of its own. */
 export type HistoryHarness = {
-  /** Opens the store; again after the one before was disposed gives the same store. */
+  /** Opens the store with {@link CONTRACT_CLOCK} and {@link CONTRACT_RETENTION_MS}; several at once give the same store. */
   open(): Promise<History>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+/** Tests of the contract that an engine can't pass, and why. */
+export type Deviation = { reason: string; tests: readonly string[] };
+
 const DRIVER: Party = { kind: "driver", id: "d1" };
 const T0 = 1_790_000_000_000;
+/** All that the suite writes was captured and received before this clock's time, and is kept. */
+export const CONTRACT_CLOCK: Clock = { ...systemClock, now: () => T0 + 31 * 86_400_000 };
+export const CONTRACT_RETENTION_MS = 90 * 86_400_000;
 const whole = (party: Party, limit = 1_000): TrackQuery => ({
   party,
   fromMs: T0 - 1e9,
@@ -43,15 +50,36 @@ function cutInto(party: Party, fixes: readonly RecordedFix[], size: number): Tra
 const key = (fix: RecordedFix) => `${fix.capturedAtMs + fix.clockOffsetMs} ${fix.sessionId} ${fix.seq}`;
 
 /** The promises of the port History as tests; an engine's own test file calls it with a way to open the engine. */
-export function historyContract(name: string, start: () => Promise<HistoryHarness>): void {
+export function historyContract(
+  name: string,
+  start: () => Promise<HistoryHarness>,
+  deviations: readonly Deviation[] = [],
+): void {
   describe(`${name} keeps the promises of History`, () => {
-    chunks(start);
-    tracks(start);
-    trips(start);
+    const test = testUnless(deviations);
+    chunks(test, start);
+    versions(test, start);
+    tracks(test, start);
+    trips(test, start);
   });
 }
 
-function chunks(start: () => Promise<HistoryHarness>): void {
+type Test = (
+  name: string,
+  run: (() => Promise<void>) | { timeout: number },
+  timed?: () => Promise<void>,
+) => void;
+
+function testUnless(deviations: readonly Deviation[]): Test {
+  return (name, run, timed) => {
+    const deviation = deviations.find(({ tests }) => tests.includes(name));
+    if (deviation) vitestTest(name, ({ skip }) => skip(deviation.reason));
+    else if (typeof run === "function") vitestTest(name, run);
+    else vitestTest(name, run, timed!);
+  };
+}
+
+function chunks(test: Test, start: () => Promise<HistoryHarness>): void {
   test("what was put is there after closing and opening again", async () => {
     await using harness = await start();
     const fixes = [
@@ -129,7 +157,68 @@ function chunks(start: () => Promise<HistoryHarness>): void {
   });
 }
 
-function tracks(start: () => Promise<HistoryHarness>): void {
+function versions(test: Test, start: () => Promise<HistoryHarness>): void {
+  const fixes = Array.from({ length: 60 }, (_, i) => recordedFix(T0 + i * 1_000, i));
+
+  test("an older version of a chunk never replaces a newer one", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    await using stopped = await harness.open();
+    await history.putChunks([chunkOf(DRIVER, fixes)]);
+    await stopped.putChunks([chunkOf(DRIVER, fixes.slice(0, 20))]);
+    await stopped.putChunks([chunkOf(DRIVER, fixes.slice(0, 59))]);
+    expect(await history.track(whole(DRIVER))).toEqual(fixes);
+  });
+
+  test("versions of a chunk by two writers end with the greatest in whatever order they come", {
+    timeout: 60_000,
+  }, async () => {
+    await using harness = await start();
+    await using first = await harness.open();
+    await using second = await harness.open();
+    let run = 0;
+    // Some are received in the same millisecond: then the number of fixes decides. Some lie far from the rest.
+    const drawn = fc.array(
+      fc.record({ receivedAfterMs: fc.nat({ max: 2 }), backMs: fc.constantFrom(0, 0, 0, 7_200_000) }),
+      { minLength: 1, maxLength: 12 },
+    );
+    await fc.assert(
+      fc.asyncProperty(drawn, fc.infiniteStream(fc.nat({ max: 999 })), async (steps, random) => {
+        const party: Party = { kind: "driver", id: `writers-${run++}` };
+        let receivedAtMs = T0;
+        const grown = steps.map(({ receivedAfterMs, backMs }, seq) => {
+          receivedAtMs += receivedAfterMs;
+          return recordedFix(T0 + seq * 1_000 - backMs, seq, { receivedAtMs });
+        });
+        const order = grown
+          .map((_, i) => ({ count: i + 1, at: random.next().value! }))
+          .sort((a, b) => a.at - b.at);
+        await Promise.all(
+          order.map(({ count, at }) =>
+            (at % 2 ? first : second).putChunks([chunkOf(party, grown.slice(0, count))]),
+          ),
+        );
+        const seqs = (await first.track(whole(party))).map(({ seq }) => seq).sort((a, b) => a - b);
+        expect(seqs).toEqual(grown.map(({ seq }) => seq));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("a repair writes over whatever is there, and what was received before doesn't come back", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    await history.putChunks([chunkOf(DRIVER, fixes)]);
+    const other = fixes.slice(0, 10).map((fix) => ({ ...fix, outlier: true }));
+    await history.putChunks([chunkOf(DRIVER, other)], { repair: true });
+    await history.putChunks([chunkOf(DRIVER, fixes.slice(0, 30))]);
+    expect(await history.track(whole(DRIVER))).toEqual(other);
+    await history.putChunks([chunkOf(DRIVER, fixes.slice(0, 5))], { repair: true });
+    expect(await history.track(whole(DRIVER))).toEqual(fixes.slice(0, 5));
+  });
+}
+
+function tracks(test: Test, start: () => Promise<HistoryHarness>): void {
   test("both ends of the range belong to it, by corrected time", async () => {
     await using harness = await start();
     await using history = await harness.open();
@@ -214,7 +303,7 @@ function tracks(start: () => Promise<HistoryHarness>): void {
   });
 }
 
-function trips(start: () => Promise<HistoryHarness>): void {
+function trips(test: Test, start: () => Promise<HistoryHarness>): void {
   const final = (revision: number): TripFinal => ({
     tripId: "eu1-trip",
     revision,
@@ -244,6 +333,15 @@ function trips(start: () => Promise<HistoryHarness>): void {
     expect(await history.final("eu1-trip")).toEqual(final(1));
     await history.putFinal({ ...final(2), track: [] });
     expect(await history.final("eu1-trip")).toEqual({ ...final(2), track: [] });
+  });
+
+  test("an older final record never replaces a newer one", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    await history.putFinal(final(2));
+    await history.putFinal(final(1));
+    await history.putFinal({ ...final(1), settledAtMs: final(2).settledAtMs });
+    expect(await history.final("eu1-trip")).toEqual(final(2));
   });
 
   test("events come oldest first, by pages, and the same one again replaces itself", async () => {

@@ -8,16 +8,19 @@ import type { StatusSource, TripStatus } from "../core/trip.ts";
  * - durability: a resolved write survives a crash;
  * - upserts only: the same chunk key again replaces the row; rows that overlap are fine, `track` gives each
  *   (session, seq) once (the first by received time wins; `published` is taken from whichever has it);
+ * - versions: an older version of a chunk or of a final record never replaces a newer one, in whatever order they come
+ *   (a former owner may wake up and write); see `chunkVersion` and `finalVersion` in version.ts. Of two with the same
+ *   version either stays;
  * - order: `track` yields by (corrected capture time, session id, seq);
  * - retention: rows older than the support period leave by themselves or by `trim`.
  * Any method rejects with STORE_UNAVAILABLE when the engine can't be reached.
  */
 export interface History {
-  /** Writes or replaces chunks. */
-  putChunks(chunks: readonly TrackChunk[]): Promise<void>;
+  /** Writes chunks, and replaces older versions of them. */
+  putChunks(chunks: readonly TrackChunk[], options?: PutOptions): Promise<void>;
   /** Fixes of the party captured in [fromMs, toMs] (corrected time), after `after`, at most `limit`. */
   track(query: TrackQuery): Promise<RecordedFix[]>;
-  /** Writes or replaces what a trip's settlement found. */
+  /** Writes what a trip's settlement found, and replaces an older version of it. */
   putFinal(final: TripFinal): Promise<void>;
   final(tripId: string): Promise<TripFinal | undefined>;
   /** Adds events; the same (trip, atMs, key) again replaces it. */
@@ -28,6 +31,11 @@ export interface History {
   trim(beforeMs: number): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+export type PutOptions = {
+  /** Writes over whatever is there, as of now: for a view that is built anew from the log. */
+  repair?: boolean;
+};
 
 /** A fix in the record. */
 export type RecordedFix = Fix & {

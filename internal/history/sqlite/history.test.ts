@@ -1,14 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
-import { historyContract } from "../contract.ts";
+import { CONTRACT_CLOCK, historyContract } from "../contract.ts";
 import { chunkOf, recordedFix } from "../test-data.ts";
 import { openSqliteHistory } from "./history.ts";
 
 historyContract("the SQLite history", async () => {
   const folder = await tempFolder();
   return {
-    open: () => openSqliteHistory({ path: folder.file("history.db") }),
+    open: () => openSqliteHistory({ path: folder.file("history.db"), clock: CONTRACT_CLOCK }),
     [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
   };
 });

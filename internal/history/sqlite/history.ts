@@ -1,5 +1,6 @@
 import { BimrideError } from "../../core/errors.ts";
 import { partyKey } from "../../core/fix.ts";
+import { type Clock, systemClock } from "../../core/time.ts";
 import type { DatabaseOptions } from "../../sqlite/database.ts";
 import type { Fault } from "../../sqlite/faults.ts";
 import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
@@ -7,12 +8,14 @@ import { decodeChunk, decodeFinalTrack, encodeChunk, encodeFinalTrack } from "..
 import type {
   History,
   PhaseSpan,
+  PutOptions,
   RecordedFix,
   TrackChunk,
   TrackQuery,
   TripEvent,
   TripFinal,
 } from "../history.ts";
+import { chunkVersion, finalVersion, repairVersion } from "../version.ts";
 import type { HistoryWorkerOperations } from "./history.worker.ts";
 import type { ChunkKey } from "./operations.ts";
 import { pack, unpack } from "./packed.ts";
@@ -29,6 +32,7 @@ export type SqliteHistoryOptions = {
   maxBytes?: number;
   /** Chunks are refused while the disk has less room than this (64 MiB), so that `trim` can still work. */
   reserveBytes?: number;
+  clock?: Clock;
 };
 
 /**
@@ -40,7 +44,7 @@ export async function openSqliteHistory(
   options: SqliteHistoryOptions,
   entry: URL = new URL("./history.worker.ts", import.meta.url),
 ): Promise<History> {
-  const { path, maxBytes, reserveBytes } = options;
+  const { path, maxBytes, reserveBytes, clock = systemClock } = options;
   const data: DatabaseOptions = { path, maxBytes, reserveBytes };
   const { worker } = await SqliteWorker.start<HistoryWorkerOperations, undefined>({
     entry,
@@ -48,7 +52,7 @@ export async function openSqliteHistory(
     data,
     toError,
   });
-  return new SqliteHistory(worker);
+  return new SqliteHistory(worker, clock);
 }
 
 function toError({ message }: Fault): BimrideError {
@@ -59,28 +63,32 @@ function toError({ message }: Fault): BimrideError {
 /** A resolved write is committed with synchronous=FULL; writes that arrive during a commit share the next one. */
 class SqliteHistory implements History {
   readonly #worker: SqliteWorker<HistoryWorkerOperations>;
+  readonly #clock: Clock;
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(worker: SqliteWorker<HistoryWorkerOperations>) {
+  constructor(worker: SqliteWorker<HistoryWorkerOperations>, clock: Clock) {
     this.#worker = worker;
+    this.#clock = clock;
   }
 
   /** The chunks must not change until the write has resolved, except that fixes may be added to them. */
-  putChunks(chunks: readonly TrackChunk[]): Promise<void> {
+  putChunks(chunks: readonly TrackChunk[], { repair = false }: PutOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(new BimrideError("STORE_UNAVAILABLE", "The history is closed."));
-    // One call after another, so that an older state of a chunk never replaces a newer one.
-    const writing = this.#writing.then(() => this.#putInTurns(chunks));
+    // One call after another, so that an older state of a chunk never replaces a newer one of the same version.
+    const atLeast = repair ? repairVersion(this.#clock.now()) : 0;
+    const writing = this.#writing.then(() => this.#putInTurns(chunks, atLeast));
     // Whoever called hears of the failure; the next call only waits for the end of this one.
     this.#writing = writing.catch(() => {});
     return writing;
   }
 
-  async #putInTurns(chunks: readonly TrackChunk[]): Promise<void> {
+  async #putInTurns(chunks: readonly TrackChunk[], atLeast: number): Promise<void> {
     for (let at = 0; at < chunks.length; at += CHUNKS_PER_WRITE) {
       const part = chunks.slice(at, at + CHUNKS_PER_WRITE);
       const fixes = pack(part.map(encodeChunk));
-      await this.#worker.call("putChunks", { keys: part.map(toKey), fixes }, [fixes.bytes.buffer]);
+      const keys = part.map((chunk) => toKey(chunk, atLeast));
+      await this.#worker.call("putChunks", { keys, fixes }, [fixes.bytes.buffer]);
     }
   }
 
@@ -91,14 +99,15 @@ class SqliteHistory implements History {
 
   async putFinal(final: TripFinal): Promise<void> {
     const { phases, track, ...row } = final;
-    const encoded = encodeFinalTrack(track);
-    await this.#worker.call("putFinal", { ...row, phases: JSON.stringify(phases), track: encoded });
+    const encoded = { phases: JSON.stringify(phases), track: encodeFinalTrack(track) };
+    await this.#worker.call("putFinal", { ...row, version: finalVersion(final), ...encoded });
   }
 
   async final(tripId: string): Promise<TripFinal | undefined> {
     const row = await this.#worker.call("final", tripId);
     if (!row) return undefined;
-    return { ...row, phases: JSON.parse(row.phases) as PhaseSpan[], track: decodeFinalTrack(row.track) };
+    const { version: _, ...rest } = row;
+    return { ...rest, phases: JSON.parse(row.phases) as PhaseSpan[], track: decodeFinalTrack(row.track) };
   }
 
   async putEvents(events: readonly TripEvent[]): Promise<void> {
@@ -129,7 +138,7 @@ class SqliteHistory implements History {
   }
 }
 
-function toKey(chunk: TrackChunk): ChunkKey {
+function toKey(chunk: TrackChunk, atLeast: number): ChunkKey {
   const { party, firstAtMs, sessionId, firstSeq, firstSequence, minAtMs, maxAtMs } = chunk;
   return {
     party: partyKey(party),
@@ -139,5 +148,6 @@ function toKey(chunk: TrackChunk): ChunkKey {
     firstSequence,
     minAtMs: Math.round(minAtMs),
     maxAtMs: Math.round(maxAtMs),
+    version: Math.max(atLeast, chunkVersion(chunk.fixes)),
   };
 }

@@ -29,6 +29,7 @@ serve(
     const db = openDatabase(options, [
       new URL("./schema.sql", import.meta.url),
       new URL("./schema-2.sql", import.meta.url),
+      new URL("./schema-3.sql", import.meta.url),
     ]);
     const reserve = new DiskReserve(db, options.path, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
     const history = new HistoryOperations(db, reserve);

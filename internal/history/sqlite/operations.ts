@@ -13,6 +13,7 @@ export type ChunkKey = {
   firstSequence: number;
   minAtMs: number;
   maxAtMs: number;
+  version: number;
 };
 export type ChunkRows = { keys: ChunkKey[]; fixes: Packed };
 /** What crosses the thread boundary of a TripFinal: the track is encoded, the phases are JSON. */
@@ -20,6 +21,7 @@ export type FinalRow = {
   tripId: string;
   revision: number;
   settledAtMs: number;
+  version: number;
   distanceM: number;
   approachM: number;
   phases: string;
@@ -45,13 +47,20 @@ export class HistoryOperations {
     this.#reader = new TrackReader(db);
     this.#putChunk = db.prepare(`
       INSERT INTO chunks
-        (party, first_at_ms, session_id, first_seq, first_sequence, min_at_ms, max_at_ms, wide, fixes)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (party, first_at_ms, session_id, first_seq, first_sequence, min_at_ms, max_at_ms, wide, version, fixes)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (party, first_at_ms, session_id, first_seq, first_sequence) DO UPDATE SET
-        min_at_ms = excluded.min_at_ms, max_at_ms = excluded.max_at_ms, wide = excluded.wide, fixes = excluded.fixes`);
+        min_at_ms = excluded.min_at_ms, max_at_ms = excluded.max_at_ms, wide = excluded.wide,
+        version = excluded.version, fixes = excluded.fixes
+      WHERE excluded.version >= chunks.version`);
     this.#putFinal = db.prepare(`
-      INSERT OR REPLACE INTO trip_finals
-        (trip_id, revision, settled_at_ms, distance_m, approach_m, phases, track) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+      INSERT INTO trip_finals (trip_id, revision, settled_at_ms, version, distance_m, approach_m, phases, track)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (trip_id) DO UPDATE SET
+        revision = excluded.revision, settled_at_ms = excluded.settled_at_ms, version = excluded.version,
+        distance_m = excluded.distance_m, approach_m = excluded.approach_m, phases = excluded.phases,
+        track = excluded.track
+      WHERE excluded.version >= trip_finals.version`);
     this.#final = db.prepare("SELECT * FROM trip_finals WHERE trip_id = ?");
     this.#putEvent = db.prepare(
       "INSERT OR REPLACE INTO trip_events (trip_id, at_ms, key, event) VALUES (?, ?, ?, ?)",
@@ -73,10 +82,10 @@ export class HistoryOperations {
     this.#reserve.check();
     const blobs = unpack(fixes);
     for (const [i, key] of keys.entries()) {
-      const { party, firstAtMs, sessionId, firstSeq, firstSequence, minAtMs, maxAtMs } = key;
+      const { party, firstAtMs, sessionId, firstSeq, firstSequence, minAtMs, maxAtMs, version } = key;
       const wide = maxAtMs - firstAtMs > SLACK_MS || firstAtMs - minAtMs > SLACK_MS ? 1 : 0;
       const place = [party, firstAtMs, sessionId, firstSeq, firstSequence] as const;
-      this.#putChunk.run(...place, minAtMs, maxAtMs, wide, blobs[i]!);
+      this.#putChunk.run(...place, minAtMs, maxAtMs, wide, version, blobs[i]!);
     }
     return { value: undefined };
   }
@@ -87,8 +96,8 @@ export class HistoryOperations {
   }
 
   putFinal(row: FinalRow): Answer<void> {
-    const { tripId, revision, settledAtMs, distanceM, approachM, phases, track } = row;
-    this.#putFinal.run(tripId, revision, settledAtMs, distanceM, approachM, phases, track);
+    const { tripId, revision, settledAtMs, version, distanceM, approachM, phases, track } = row;
+    this.#putFinal.run(tripId, revision, settledAtMs, version, distanceM, approachM, phases, track);
     return { value: undefined };
   }
 
@@ -100,6 +109,7 @@ export class HistoryOperations {
       tripId,
       revision: Number(row.revision),
       settledAtMs: Number(row.settled_at_ms),
+      version: Number(row.version),
       distanceM: Number(row.distance_m),
       approachM: Number(row.approach_m),
       phases: String(row.phases),
