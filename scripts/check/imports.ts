@@ -51,23 +51,29 @@ function tableHoles(table: ImportTable, graph: ImportGraph, tests: ReadonlySet<s
   return [...problems];
 }
 
-/** Tests may import anything, nothing else may import a test; the rest goes by the table. */
+/** Tests may import anything; nothing else may import a test that its row does not name; the rest goes by the table. */
 function violations(table: ImportTable, graph: ImportGraph, tests: ReadonlySet<string>): string[] {
   const problems: string[] = [];
   for (const [path, targets] of graph) {
     const row = rowOf(table, path);
     if (tests.has(path) || row === undefined) continue;
     for (const target of targets) {
-      if (tests.has(target)) problems.push(`${path} imports ${target}, which only tests may`);
-      else if (!mayImport(table, row, target)) problems.push(`${path} imports ${target}; ${row} may not`);
+      if (mayImport(table, row, target, tests.has(target))) continue;
+      problems.push(
+        tests.has(target)
+          ? `${path} imports ${target}, which only tests may`
+          : `${path} imports ${target}; ${row} may not`,
+      );
     }
   }
   return problems;
 }
 
-function mayImport(table: ImportTable, row: string, target: string): boolean {
-  if (rowOf(table, target) === row) return true;
-  return (table.rows.get(row) ?? []).some((allowed) => covers(allowed, target));
+/** A test is no part of the folder that it lies in: a row allows it only where it names a folder of test/. */
+function mayImport(table: ImportTable, row: string, target: string, isOfTests: boolean): boolean {
+  const allowed = table.rows.get(row) ?? [];
+  if (isOfTests) return allowed.some((named) => named.startsWith("test/") && covers(named, target));
+  return rowOf(table, target) === row || allowed.some((named) => covers(named, target));
 }
 
 /** The row that is closest to the file: its own, else that of the nearest folder above. */

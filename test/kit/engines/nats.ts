@@ -7,7 +7,7 @@ import { findProgram, PROJECT } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
 import { startContainer } from "./server-container.ts";
 import { startServer, workFolder } from "./server-process.ts";
-import { listening, startEngine } from "./start-engine.ts";
+import { engineOf, listening, startEngine } from "./start-engine.ts";
 
 /** The configurations that ship in deploy/nats. */
 export type NatsProfile = "survives-a-crash" | "acked-on-disk";
@@ -21,7 +21,9 @@ export type NatsOptions = StartOptions & {
   serverName?: string;
 };
 
-const HOW_TO_GET = "Get it with `npm run engines` (needs Go), or put nats-server 2.12 or newer on the PATH.";
+/** How to get a native server, in a sentence. */
+export const NATS_HOW_TO_GET =
+  "Get it with `npm run engines` (needs Go), or put nats-server 2.12 or newer on the PATH.";
 const IMAGE = "nats:2.15.2";
 const INNER_PORT = 4222;
 const HOST = "127.0.0.1";
@@ -35,10 +37,15 @@ export async function startNats(options: NatsOptions = {}): Promise<Engine> {
   const program = findProgram("nats-server");
   return startEngine({
     name: "nats",
-    howToGet: HOW_TO_GET,
+    howToGet: NATS_HOW_TO_GET,
     native: program === undefined ? undefined : () => startNative(program, options),
     container: options.folder === undefined ? () => startInContainer(options) : undefined,
   });
+}
+
+/** Starts a native server. @throws PortTaken when the port was taken in between */
+export async function startNatsNode(program: string, options: NatsOptions): Promise<Engine> {
+  return engineOf("nats", "native", await startNative(program, options));
 }
 
 async function startNative(program: string, options: NatsOptions) {

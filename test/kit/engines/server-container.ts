@@ -22,15 +22,12 @@ export type ContainerPlan = {
 const PAUSE_MS = 50;
 const SIGNAL_TIMEOUT_MS = 30_000;
 
-let answers: Promise<boolean> | undefined;
-
-/** Whether a Docker engine answers on this machine. Asked once per process. */
+/** Whether a Docker engine answers on this machine. */
 export function dockerAnswers(): Promise<boolean> {
-  answers ??= getContainerRuntimeClient().then(
+  return getContainerRuntimeClient().then(
     () => true,
     () => false, // no engine is no fault: there are other ways to a server
   );
-  return answers;
 }
 
 /** Starts a container and resolves when its server serves. Its data lives as long as the container. */

@@ -28,7 +28,8 @@ export async function startEngine(ways: EngineWays): Promise<Engine> {
   return engineOf(ways.name, "native", await retryWhenTaken(ways.native));
 }
 
-function engineOf(
+/** The engine that a server is. */
+export function engineOf(
   name: EngineName,
   how: "container" | "native",
   server: ServerProcess & { host: string; port: number },
