@@ -8,9 +8,9 @@ export const PROJECT = new URL("../../..", import.meta.url).pathname.replace(/\/
 export const ENGINES_FOLDER = join(PROJECT, ".engines");
 
 /** Path of a program: in .engines/bin, else on the PATH; undefined when there is none. */
-export function findProgram(...names: string[]): string | undefined {
+export function findProgram(name: string): string | undefined {
   const folders = [join(ENGINES_FOLDER, "bin"), ...(process.env.PATH ?? "").split(delimiter).filter(Boolean)];
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isExecutable);
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
 /** Folder of Cassandra's jars as `npm run engines` fetches them; undefined when it did not. */

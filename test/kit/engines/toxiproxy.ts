@@ -51,7 +51,7 @@ const START_TIMEOUT_MS = 10_000;
  * @throws EngineMissing when it is not on this machine
  */
 export async function startToxiproxy(): Promise<Toxiproxy> {
-  const program = findProgram("toxiproxy-server", "server");
+  const program = findProgram("toxiproxy-server");
   if (program === undefined) {
     throw new EngineMissing("there is no toxiproxy-server. Get it with `npm run engines` (needs Go).");
   }
