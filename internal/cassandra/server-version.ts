@@ -6,7 +6,10 @@ import type { CassandraOptions } from "./options.ts";
 const OLDEST_MAJOR = 4;
 
 /** The server's version. Rejects with an EngineError when it is too old. */
-export async function checkVersion(client: Client, { contactPoints }: CassandraOptions): Promise<string> {
+export async function checkVersion(
+  client: Pick<Client, "execute">,
+  { contactPoints }: CassandraOptions,
+): Promise<string> {
   const local = await client.execute("SELECT release_version FROM system.local");
   const version = String(local.first()?.release_version ?? "");
   if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return version;
