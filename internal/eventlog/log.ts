@@ -2,7 +2,8 @@
  * PORT: the event log of one region: partitions of ordered, durable entries.
  *
  * Implementations must ensure
- * - order: entries of a partition get sequences 1, 2, 3 … in the order of `append` calls of one process;
+ * - order: the sequences of a partition's entries rise, from 1 or later and with or without holes, and those of resolved
+ *   appends of one process in the order of its calls; sequences of different partitions say nothing of each other;
  * - durability: `append` resolves only when the entry is durable (see docs/ENGINES.md for what each engine means by it);
  *   a resolved entry is read by every reader, also after a crash, until it is older than the retention;
  * - atomicity: an entry is there whole or not at all;
@@ -14,21 +15,30 @@ export interface EventLog {
   readonly region: string;
   readonly partitions: number;
 
-  /** Appends one entry (codec.ts). Rejects with LOG_UNAVAILABLE or LOG_FULL. */
+  /**
+   * Appends one entry (codec.ts) and gives its sequence. Rejects with LOG_UNAVAILABLE or LOG_FULL, within seconds, and at
+   * once while the log is known to be away.
+   */
   append(partition: number, body: Uint8Array): Promise<number>;
 
   /**
-   * Entries after `cursor` for the given partitions, in batches in order per partition, then new ones as they become
-   * durable, until the signal aborts. Throws CURSOR_TOO_OLD when a cursor lies before what is kept; never skips.
-   * Batches hold at most 1,000 entries; the reader sets the pace.
-   * @param after per partition the last sequence already read; a missing partition starts at 0
+   * Entries of the given partitions after their cursors, in batches in order per partition, then new ones as they become
+   * durable, until the signal aborts. Throws CURSOR_TOO_OLD when a cursor lies before what is kept, or beyond the log's
+   * end; never skips. Batches hold at most 1,000 entries; the reader sets the pace. An engine that is away is waited for.
+   * @param after per partition the last sequence already read, 0 for none; partitions that are not in it are not read
    */
   read(after: ReadonlyMap<number, number>, signal: AbortSignal): AsyncIterable<LogEntry[]>;
 
-  /** First sequence kept and last sequence written; {first: 1, last: 0} when empty. */
+  /**
+   * Where to begin and how far it goes: `first` − 1 is a cursor from which all that is kept can be read (an engine may
+   * leave out what is about to go by age), `last` is the sequence of the last entry kept, `first` − 1 when there is none.
+   */
   bounds(partition: number): Promise<{ first: number; last: number }>;
 
-  /** Removes entries logged before the time. What has been removed stays removed; sequences are never given out again. */
+  /**
+   * Removes entries logged before the time. What has been removed stays removed; sequences are never given out again.
+   * Who reads what is removed meanwhile gets CURSOR_TOO_OLD. An engine may remove by age on its own besides.
+   */
   trim(beforeMs: number): Promise<void>;
 
   /** Undefined while appends work, else the error that the last one met. */

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
-import { systemClock } from "../../core/time.ts";
+import { type Clock, systemClock } from "../../core/time.ts";
 import { eventLogContract } from "../contract.ts";
 import { openSqliteLog, type SqliteLogOptions } from "./log.ts";
 
@@ -14,8 +14,15 @@ eventLogContract("the SQLite log", async () => {
   const folder = await tempFolder();
   const path = folder.file("log.db");
   return {
-    open: ({ clock, partitions, maxPendingLogBytes, maxBytes }) =>
-      openSqliteLog({ path, region: "eu1", partitions, clock, limits: { maxPendingLogBytes }, maxBytes }),
+    open: ({ partitions, maxPendingLogBytes, maxBytes }) =>
+      openSqliteLog({
+        path,
+        region: "eu1",
+        partitions,
+        clock: systemClock,
+        limits: { maxPendingLogBytes },
+        maxBytes,
+      }),
     appender: () => spawn(process.execPath, [APPENDER, path, "4"], { stdio: ["ignore", "pipe", "inherit"] }),
     [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
   };
@@ -30,6 +37,35 @@ const options = (path: string): SqliteLogOptions => ({
 });
 
 describe("the SQLite log", () => {
+  test("numbers the entries of each partition 1, 2, 3, and says exactly what is kept", async () => {
+    await using folder = await tempFolder();
+    let nowMs = 1_000;
+    const clock: Clock = { ...systemClock, now: () => nowMs };
+    await using log = await openSqliteLog({ ...options(folder.file("log.db")), clock });
+    for (nowMs = 1_000; nowMs < 6_000; nowMs += 1_000) await log.append(1, new Uint8Array(1));
+    expect(await log.bounds(1)).toEqual({ first: 1, last: 5 });
+    await log.trim(3_000);
+    expect(await log.bounds(1)).toEqual({ first: 3, last: 5 });
+    expect(await log.bounds(0)).toEqual({ first: 1, last: 0 });
+    expect(await log.append(1, new Uint8Array(1))).toBe(6);
+  });
+
+  test("times of entries never go back when the clock does", async () => {
+    await using folder = await tempFolder();
+    let nowMs = 5_000;
+    const clock: Clock = { ...systemClock, now: () => nowMs };
+    await using log = await openSqliteLog({ ...options(folder.file("log.db")), clock });
+    await log.append(0, new Uint8Array(1));
+    nowMs = 1_000;
+    await log.append(0, new Uint8Array(1));
+    const times: number[] = [];
+    for await (const batch of log.read(new Map([[0, 0]]), new AbortController().signal)) {
+      times.push(...batch.map(({ loggedAtMs }) => loggedAtMs));
+      if (times.length === 2) break;
+    }
+    expect(times).toEqual([5_000, 5_000]);
+  });
+
   test("a damaged file is named as such", async () => {
     await using folder = await tempFolder();
     await writeFile(
@@ -98,7 +134,7 @@ describe("the SQLite log", () => {
     `)}`;
     await using log = await openSqliteLog(options(folder.file("log.db")), new URL(dying));
     const reading = (async () => {
-      for await (const _ of log.read(new Map(), new AbortController().signal)) expect.unreachable();
+      for await (const _ of log.read(new Map([[0, 0]]), new AbortController().signal)) expect.unreachable();
     })();
     const unavailable = { code: "LOG_UNAVAILABLE", message: expect.stringContaining("planted") };
     const appending = Promise.allSettled([

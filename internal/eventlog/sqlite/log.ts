@@ -97,7 +97,6 @@ class SqliteLog implements EventLog {
     this.#bounds = bounds;
     this.#tail = new Tail(options.partitions, MAX_TAIL_ENTRIES, MAX_TAIL_BYTES);
     this.#source = {
-      partitions: options.partitions,
       bounds: (partition) => ({ through: bounds.through[partition]!, last: bounds.last[partition]! }),
       inMemory: (partition, after) => this.#tail.has(partition, after),
       takeFromMemory: (partition, after, into, limit) => this.#tail.take(partition, after, into, limit),

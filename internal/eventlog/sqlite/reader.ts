@@ -6,7 +6,6 @@ export const MAX_ENTRIES_PER_BATCH = 1_000;
 
 /** What a reader needs of the log. */
 export type ReadSource = {
-  partitions: number;
   /** Last sequence removed and last written. */
   bounds(partition: number): { through: number; last: number };
   /** Takes from memory what is there for it, see Tail. */
@@ -26,8 +25,8 @@ export async function* readEntries(
   after: ReadonlyMap<number, number>,
   signal: AbortSignal,
 ): AsyncGenerator<LogEntry[]> {
-  const cursors = Array.from({ length: source.partitions }, (_, partition) => after.get(partition) ?? 0);
-  for (const [partition, cursor] of cursors.entries()) checkCursor(source, partition, cursor);
+  const cursors = new Map(after);
+  for (const [partition, cursor] of cursors) checkCursor(source, partition, cursor);
   while (!signal.aborted) {
     const ended = source.ended();
     if (ended === "closed") return;
@@ -35,15 +34,14 @@ export async function* readEntries(
     const batch = fromMemory(source, cursors);
     if (batch.length > 0) yield batch;
     let lagged = false;
-    for (let partition = 0; partition < cursors.length; partition++) {
-      const cursor = cursors[partition]!;
+    for (const [partition, cursor] of cursors) {
       checkCursor(source, partition, cursor);
       if (cursor === source.bounds(partition).last || source.inMemory(partition, cursor)) continue;
       lagged = true;
       const entries = await source.fromDatabase(partition, cursor);
       if (signal.aborted || source.ended() === "closed") return;
       if (entries[0]?.sequence !== cursor + 1) throw tooOld(partition);
-      cursors[partition] = entries.at(-1)!.sequence;
+      cursors.set(partition, entries.at(-1)!.sequence);
       yield entries;
       if (signal.aborted) return;
     }
@@ -51,12 +49,12 @@ export async function* readEntries(
   }
 }
 
-function fromMemory(source: ReadSource, cursors: number[]): LogEntry[] {
+function fromMemory(source: ReadSource, cursors: Map<number, number>): LogEntry[] {
   const batch: LogEntry[] = [];
-  for (let partition = 0; partition < cursors.length && batch.length < MAX_ENTRIES_PER_BATCH; partition++) {
-    const cursor = cursors[partition]!;
+  for (const [partition, cursor] of cursors) {
+    if (batch.length >= MAX_ENTRIES_PER_BATCH) break;
     if (source.inMemory(partition, cursor))
-      cursors[partition] = source.takeFromMemory(partition, cursor, batch, MAX_ENTRIES_PER_BATCH);
+      cursors.set(partition, source.takeFromMemory(partition, cursor, batch, MAX_ENTRIES_PER_BATCH));
   }
   return batch;
 }

@@ -1,0 +1,4 @@
+import { eventLogContract } from "../contract.ts";
+import { startNatsLogHarness } from "./kit.ts";
+
+eventLogContract("the NATS log", startNatsLogHarness);
