@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { drives } from "./cases/drives.ts";
+import { history } from "./cases/history.ts";
 import { river } from "./cases/river.ts";
 import { DIRT_KINDS } from "./dirt.ts";
 import { type CaseResult, report } from "./report.ts";
@@ -9,6 +10,7 @@ const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   river   --rate N --viewers N [--duration S --warm-up S --runs N]   the whole river on embedded engines
   drives  [--sets a,b --intervals 1,4 --dirt jumps,noise,bias,drift --seeds 1,2,3]   recorded drives, scored
   stages  [--seconds S]                                              the pure stages on one core
+  history --engines real|embedded [--parties N --runs N]             fixes into the history and back
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
 const OPTIONS = {
@@ -22,6 +24,8 @@ const OPTIONS = {
   dirt: { type: "string", default: "jumps,noise,bias,drift" },
   seeds: { type: "string", default: "1,2,3" },
   seconds: { type: "string", default: "10" },
+  engines: { type: "string", default: "embedded" },
+  parties: { type: "string", default: "2000" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
 } as const;
@@ -58,6 +62,10 @@ function parse(argv: readonly string[]) {
       return value;
     };
     const list = (text: string) => text.split(",").filter((part) => part !== "");
+    const engines = (text: string) => {
+      if (text === "real" || text === "embedded") return text;
+      throw new RangeError(`${text} is neither real nor embedded`);
+    };
     const cases: Record<string, (log: Log) => Promise<CaseResult>> = {
       river: (log) =>
         river(
@@ -81,6 +89,11 @@ function parse(argv: readonly string[]) {
           log,
         ),
       stages: (log) => stages({ seconds: number(values.seconds) }, log),
+      history: (log) =>
+        history(
+          { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
+          log,
+        ),
     };
     const [name = ""] = positionals;
     const run = cases[name];
