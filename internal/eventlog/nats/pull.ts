@@ -171,7 +171,9 @@ export class Pull implements AsyncDisposable {
     this.#delivered = consumerSequence;
     this.#asked = Math.max(0, this.#asked - 1);
     const { data } = message;
-    this.#waiting.push({ partition, sequence: streamSequence, loggedAtMs, body: data });
+    // The client hands out Buffers, whose `slice` is no copy.
+    const body = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    this.#waiting.push({ partition, sequence: streamSequence, loggedAtMs, body });
     this.#waitingBytes += data.length;
     this.#ask();
     if (this.#waiting.length === 1) this.#onChange();
