@@ -15,6 +15,8 @@ const REACH = 200_000;
 const CHUNKS_PER_CALL = 500;
 const CALLS_AT_ONCE = 2;
 const READS_AT_ONCE = 8;
+/** Runs that are not counted: a Java server compiles itself while it works. */
+const WARM_UPS = 2;
 
 type Run = {
   fixesPerSecond: number;
@@ -42,10 +44,9 @@ export async function history(args: HistoryArgs, log: (line: string) => void): P
   log(`${load.parties * ROWS_PER_PARTY} rows of ${FIXES_PER_ROW} from ${fixes.length} recorded fixes`);
   await using engine = await (args.engines === "real" ? realHistory() : embeddedHistory());
   const runs: Run[] = [];
-  // The first one warms up.
-  for (let run = 0; run <= args.runs; run++) {
+  for (let run = 1 - WARM_UPS; run <= args.runs; run++) {
     const result = await measure(engine, chunksOf(fixes, load, `run${run}`), load);
-    log(`${run === 0 ? "warm-up" : `run ${run}`}: ${JSON.stringify(result)}`);
+    log(`${run < 1 ? "warm-up" : `run ${run}`}: ${JSON.stringify(result)}`);
     if (run > 0) runs.push(result);
   }
   const middle = (of: (run: Run) => number) => median(runs.map(of));
