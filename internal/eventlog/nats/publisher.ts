@@ -1,4 +1,5 @@
-import { createInbox, headers, type Msg, nuid, type Subscription } from "@nats-io/transport-node";
+import { randomBytes } from "node:crypto";
+import { createInbox, headers, type Msg, type Subscription } from "@nats-io/transport-node";
 import { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
@@ -59,7 +60,8 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #acks: PubAckReader;
   readonly #inbox = createInbox();
-  readonly #idPrefix = `${nuid.next()}.`;
+  /** Short: the server keeps the ids of half a minute in memory. */
+  readonly #idPrefix = `${randomBytes(9).toString("base64url")}.`;
   /** One object for all messages: it is encoded while `publish` runs. */
   readonly #headers = headers();
   /** By token, in the order of the appends. */
@@ -142,7 +144,7 @@ export class Publisher {
   }
 
   #send(entry: Pending, nowMs: number): void {
-    this.#headers.set(MESSAGE_ID, `${this.#idPrefix}${entry.token}`);
+    this.#headers.set(MESSAGE_ID, this.#idPrefix + entry.token.toString(36));
     entry.sentAtMs = nowMs;
     this.#options.link.connection.publish(this.#options.subjects[entry.partition]!, entry.body, {
       reply: `${this.#inbox}.${entry.token}`,

@@ -12,19 +12,35 @@ const LATE_POINTS = 4;
 const TRIP_ENTRY = 5;
 const DEVICE_ENTRY = 6;
 const DEVICE_CONNECTED = 7;
-/** Numbers per place in late_points. */
+/** Numbers per version, position, and place in late_points. */
+const VERSION_NUMBERS = 3;
+const POSITION_NUMBERS = 9;
 const POINT_NUMBERS = 3;
+const BYTES_PER_NUMBER = 8;
+/** A tag and a length of at most 127 bytes. */
+const HEAD_BYTES = 2;
 
 /**
- * The bytes of a bimride.state.v1.BusChange. Nearly every change is a position alone, so those fields are written as
- * the packed numbers they are on the wire; trips and devices, which are rare, go through the log's codec.
+ * The bytes of a bimride.state.v1.BusChange. Nearly every change is a position alone: versions and position are written
+ * straight to where they lie on the wire; the rest, which is rare, goes through the writer and the log's codec.
  */
 export function encodeChange(change: LiveChange): Uint8Array {
-  const { version, previous, position, latePoints, trip, device } = change;
+  const { version, previous, position } = change;
+  const rest = encodeRest(change);
+  const versionBytes = HEAD_BYTES + VERSION_NUMBERS * BYTES_PER_NUMBER;
+  const positionBytes = position ? HEAD_BYTES + POSITION_NUMBERS * BYTES_PER_NUMBER : 0;
+  const bytes = new Uint8Array(2 * versionBytes + positionBytes + (rest?.length ?? 0));
+  const view = new DataView(bytes.buffer);
+  putVersion(view, putHead(bytes, 0, VERSION, VERSION_NUMBERS), version);
+  putVersion(view, putHead(bytes, versionBytes, PREVIOUS, VERSION_NUMBERS), previous);
+  if (position) putPosition(view, putHead(bytes, 2 * versionBytes, POSITION, POSITION_NUMBERS), position);
+  if (rest) bytes.set(rest, 2 * versionBytes + positionBytes);
+  return bytes;
+}
+
+function encodeRest({ latePoints, trip, device }: LiveChange): Uint8Array | undefined {
+  if (!latePoints?.length && !trip && !device) return undefined;
   const writer = new BinaryWriter();
-  writer.tag(VERSION, WireType.LengthDelimited).bytes(packedVersion(version));
-  writer.tag(PREVIOUS, WireType.LengthDelimited).bytes(packedVersion(previous));
-  if (position) writer.tag(POSITION, WireType.LengthDelimited).bytes(packedPosition(position));
   if (latePoints?.length) writer.tag(LATE_POINTS, WireType.LengthDelimited).bytes(packedPoints(latePoints));
   if (trip) {
     const records: LogRecord[] = [{ kind: "tripChange", receivedAtMs: 0, trip }];
@@ -42,6 +58,31 @@ export function encodeChange(change: LiveChange): Uint8Array {
   return writer.finish();
 }
 
+/** Writes tag and length of packed numbers; gives where they begin. */
+function putHead(bytes: Uint8Array, at: number, field: number, numbers: number): number {
+  bytes[at] = (field << 3) | WireType.LengthDelimited;
+  bytes[at + 1] = numbers * BYTES_PER_NUMBER;
+  return at + HEAD_BYTES;
+}
+
+function putVersion(view: DataView, at: number, { generation, sequence, index }: Version): void {
+  view.setFloat64(at, generation, true);
+  view.setFloat64(at + 8, sequence, true);
+  view.setFloat64(at + 16, index, true);
+}
+
+function putPosition(view: DataView, at: number, position: LivePosition): void {
+  view.setFloat64(at, position.latDeg, true);
+  view.setFloat64(at + 8, position.lonDeg, true);
+  view.setFloat64(at + 16, position.headingDeg, true);
+  view.setFloat64(at + 24, position.speedMps, true);
+  view.setFloat64(at + 32, position.accuracyM, true);
+  view.setFloat64(at + 40, position.capturedAtMs, true);
+  view.setFloat64(at + 48, position.receivedAtMs, true);
+  view.setFloat64(at + 56, position.loggedAtMs, true);
+  view.setFloat64(at + 64, position.processedAtMs, true);
+}
+
 /** Inverse of {@link encodeChange}; fields that this build does not know are skipped. Throws when it is damaged. */
 export function decodeChange(tripId: string, body: Uint8Array): LiveChange {
   const reader = new BinaryReader(body);
@@ -53,10 +94,10 @@ export function decodeChange(tripId: string, body: Uint8Array): LiveChange {
     const [field, wireType] = reader.tag();
     if (field === DEVICE_CONNECTED && wireType === WireType.Varint) connected = reader.bool();
     else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
-    else if (field === VERSION) version = toVersion(numbersOf(reader.bytes()));
-    else if (field === PREVIOUS) previous = toVersion(numbersOf(reader.bytes()));
-    else if (field === POSITION) rest.position = toPosition(numbersOf(reader.bytes()));
-    else if (field === LATE_POINTS) rest.latePoints = toPoints(numbersOf(reader.bytes()));
+    else if (field === VERSION) version = toVersion(viewOf(reader.bytes()));
+    else if (field === PREVIOUS) previous = toVersion(viewOf(reader.bytes()));
+    else if (field === POSITION) rest.position = toPosition(viewOf(reader.bytes()));
+    else if (field === LATE_POINTS) rest.latePoints = toPoints(viewOf(reader.bytes()));
     else if (field === TRIP_ENTRY) readTrip(reader.bytes(), rest);
     else if (field === DEVICE_ENTRY) readDevice(reader.bytes(), rest);
     else reader.skip(wireType, field);
@@ -82,77 +123,52 @@ function readDevice(entry: Uint8Array, into: Partial<LiveChange>): void {
   into.device = { state: record.state, connected: false, atMs: record.receivedAtMs };
 }
 
-/** Packed doubles are little-endian, as these machines' arrays are. */
-function bytesOf(numbers: Float64Array<ArrayBuffer>): Uint8Array {
-  return new Uint8Array(numbers.buffer);
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-function numbersOf(bytes: Uint8Array): Float64Array {
-  if (bytes.length % Float64Array.BYTES_PER_ELEMENT !== 0) throw new RangeError("numbers cut short");
-  // A copy: the bytes need not lie where a Float64Array may begin.
-  const numbers = new Float64Array(bytes.length / Float64Array.BYTES_PER_ELEMENT);
-  new Uint8Array(numbers.buffer).set(bytes);
-  return numbers;
-}
-
-function packedVersion({ generation, sequence, index }: Version): Uint8Array {
-  return bytesOf(Float64Array.of(generation, sequence, index));
-}
-
-function toVersion(numbers: Float64Array): Version {
-  const [generation, sequence, index] = numbers;
-  if (generation === undefined || sequence === undefined || index === undefined)
-    throw new RangeError("a version cut short");
-  return { generation, sequence, index };
-}
-
-function packedPosition(position: LivePosition): Uint8Array {
-  return bytesOf(
-    Float64Array.of(
-      position.latDeg,
-      position.lonDeg,
-      position.headingDeg,
-      position.speedMps,
-      position.accuracyM,
-      position.capturedAtMs,
-      position.receivedAtMs,
-      position.loggedAtMs,
-      position.processedAtMs,
-    ),
-  );
-}
-
-/** Numbers of a position that this build knows; newer builds may send more behind them. */
-const POSITION_NUMBERS = 9;
-
-function toPosition(numbers: Float64Array): LivePosition {
-  if (numbers.length < POSITION_NUMBERS) throw new RangeError("a position cut short");
+/** Throws a RangeError when it is cut short, as `toPosition` does. */
+function toVersion(view: DataView): Version {
   return {
-    latDeg: numbers[0]!,
-    lonDeg: numbers[1]!,
-    headingDeg: numbers[2]!,
-    speedMps: numbers[3]!,
-    accuracyM: numbers[4]!,
-    capturedAtMs: numbers[5]!,
-    receivedAtMs: numbers[6]!,
-    loggedAtMs: numbers[7]!,
-    processedAtMs: numbers[8]!,
+    generation: view.getFloat64(0, true),
+    sequence: view.getFloat64(8, true),
+    index: view.getFloat64(16, true),
+  };
+}
+
+/** Newer builds may send more numbers behind these. */
+function toPosition(view: DataView): LivePosition {
+  return {
+    latDeg: view.getFloat64(0, true),
+    lonDeg: view.getFloat64(8, true),
+    headingDeg: view.getFloat64(16, true),
+    speedMps: view.getFloat64(24, true),
+    accuracyM: view.getFloat64(32, true),
+    capturedAtMs: view.getFloat64(40, true),
+    receivedAtMs: view.getFloat64(48, true),
+    loggedAtMs: view.getFloat64(56, true),
+    processedAtMs: view.getFloat64(64, true),
   };
 }
 
 function packedPoints(points: readonly TrailPoint[]): Uint8Array {
-  const numbers = new Float64Array(points.length * POINT_NUMBERS);
-  for (const [i, { latDeg, lonDeg, capturedAtMs }] of points.entries()) {
-    numbers[i * POINT_NUMBERS] = latDeg;
-    numbers[i * POINT_NUMBERS + 1] = lonDeg;
-    numbers[i * POINT_NUMBERS + 2] = capturedAtMs;
-  }
-  return bytesOf(numbers);
+  const view = new DataView(new ArrayBuffer(points.length * POINT_NUMBERS * BYTES_PER_NUMBER));
+  let at = 0;
+  for (const { latDeg, lonDeg, capturedAtMs } of points)
+    for (const number of [latDeg, lonDeg, capturedAtMs]) {
+      view.setFloat64(at, number, true);
+      at += BYTES_PER_NUMBER;
+    }
+  return new Uint8Array(view.buffer);
 }
 
-function toPoints(numbers: Float64Array): TrailPoint[] {
+function toPoints(view: DataView): TrailPoint[] {
   const points: TrailPoint[] = [];
-  for (let at = 0; at + POINT_NUMBERS <= numbers.length; at += POINT_NUMBERS)
-    points.push({ latDeg: numbers[at]!, lonDeg: numbers[at + 1]!, capturedAtMs: numbers[at + 2]! });
+  for (let at = 0; at < view.byteLength; at += POINT_NUMBERS * BYTES_PER_NUMBER)
+    points.push({
+      latDeg: view.getFloat64(at, true),
+      lonDeg: view.getFloat64(at + 8, true),
+      capturedAtMs: view.getFloat64(at + 16, true),
+    });
   return points;
 }
