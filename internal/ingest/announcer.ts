@@ -1,13 +1,15 @@
 import type { DeviceState } from "../core/fix.ts";
 import type { Clock } from "../core/time.ts";
 import type { LiveBus } from "../live/bus.ts";
-import type { Appender } from "./appender.ts";
 import type { IngestEvents, Transport } from "./events.ts";
 import { deviceStateJson, type SessionState } from "./session-state.ts";
 
-export type AnnouncerDeps = { appender: Appender; bus: LiveBus; clock: Clock; events: IngestEvents };
+export type AnnouncerDeps = { bus: LiveBus; clock: Clock; events: IngestEvents };
 
-/** Writes into the log what a session is beside its fixes. Nobody waits for it: an epoch needs no store. */
+/**
+ * Writes into the log (or the spool while that is away) what a session is beside its fixes. Nobody waits for it: an
+ * epoch needs no store.
+ */
 export class Announcer {
   readonly #deps: AnnouncerDeps;
 
@@ -43,8 +45,8 @@ export class Announcer {
     const json = deviceStateJson(deviceState);
     if (json === state.deviceStateJson) return;
     state.deviceStateJson = json;
-    const { appender, clock, events } = this.#deps;
-    const { party, sessionId, sessionEpoch, partition } = state;
+    const { clock, events } = this.#deps;
+    const { appender, party, sessionId, sessionEpoch, partition } = state;
     const receivedAtMs = Math.round(clock.now());
     appender
       .append(
@@ -59,8 +61,8 @@ export class Announcer {
   }
 
   #append(state: SessionState, transport: Transport, traceparent: string, closed: boolean): void {
-    const { appender, clock, events } = this.#deps;
-    const { party, sessionId, sessionEpoch, partition, deviceId, appVersion } = state;
+    const { clock, events } = this.#deps;
+    const { appender, party, sessionId, sessionEpoch, partition, deviceId, appVersion } = state;
     const receivedAtMs = Math.round(clock.now());
     const record = {
       kind: "sessionOpened",

@@ -9,6 +9,7 @@ import type { EntryContent, LogRecord } from "../eventlog/record.ts";
 import { createTelemetry } from "../telemetry/create-telemetry.ts";
 import { Appender } from "./appender.ts";
 import { IngestEvents } from "./events.ts";
+import { Outlet } from "./outlet.ts";
 
 /** A log that stores at once and can be made to fail: what is tested here is what reaches it, and when. */
 class RecordingLog implements Pick<EventLog, "region" | "append"> {
@@ -28,7 +29,7 @@ function make(limits: Partial<Limits> = {}) {
   const { logger } = createTelemetry({ role: "test", level: "silent", processMetrics: false });
   const events = new IngestEvents({ logger, registry: new Registry() });
   const appender = new Appender({
-    log: log as unknown as EventLog,
+    outlet: new Outlet({ log: log as unknown as EventLog, spool: undefined, ioClock: clock, onDrained() {} }),
     ioClock: clock,
     limits: { ...DEFAULT_LIMITS, ...limits },
     events,
@@ -50,12 +51,12 @@ function batch(fixes: number, id = "driver-1"): LogRecord {
 test("what comes in one turn of the event loop shares an entry per partition, without any wait on the clock", async () => {
   const { log, appender } = make();
   const parent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-  const sequences = await Promise.all([
+  const fates = await Promise.all([
     appender.append(3, batch(1), ""),
     appender.append(3, batch(2), parent),
     appender.append(4, batch(1), ""),
   ]);
-  expect(sequences).toEqual([1, 1, 2]);
+  expect(fates).toEqual([1, 1, 2].map((sequence) => ({ in: "log", sequence })));
   expect(log.entries.map(({ partition, content }) => [partition, content.records.length])).toEqual([
     [3, 2],
     [4, 1],

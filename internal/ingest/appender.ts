@@ -2,9 +2,9 @@ import { asBimrideError, BimrideError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import { encodeEntry } from "../eventlog/codec.ts";
-import type { EventLog } from "../eventlog/log.ts";
 import type { LogRecord } from "../eventlog/record.ts";
 import type { IngestEvents } from "./events.ts";
+import type { Fate, Outlet } from "./outlet.ts";
 
 /** Contributions per second from which on the gateway is no longer nearly idle, and from which on it is loaded. */
 const BUSY_PER_SECOND = 400;
@@ -19,13 +19,14 @@ const OTHER_BYTES = 1_024;
 type Contribution = {
   record: LogRecord;
   traceparent: string;
-  resolve: (sequence: number) => void;
+  resolve: (fate: Fate) => void;
   reject: (error: unknown) => void;
 };
 type OpenEntry = { contributions: Contribution[]; fixes: number; bytes: number };
 
 export type AppenderDeps = {
-  log: EventLog;
+  /** Of the region whose records these are. */
+  outlet: Outlet;
   /** Clock of lingers: real also where the other clock is driven, or a standing clock would hold entries back. */
   ioClock: Clock;
   limits: Limits;
@@ -33,12 +34,12 @@ export type AppenderDeps = {
 };
 
 /**
- * Coalesces the records of many sessions into log entries, one open entry per partition. An entry goes to the log
+ * Coalesces the records of many sessions of a region into log entries, one open entry per partition. An entry goes to the log
  * when it is full (maxFixesPerEntry, maxEntryBytes) or when the linger is over: none but the rest of the event loop's
  * turn while the gateway is nearly idle, longer under load. The linger is one for all partitions, from the first open
  * entry on, so that what comes close together shares one commit of the log. Entries of a partition keep the order of
  * `append` calls.
- * What waits here and in the log together is bounded by maxPendingLogBytes; more is refused with LOG_UNAVAILABLE.
+ * What waits here, in the log and for the spool together is bounded by maxPendingLogBytes; more is refused with LOG_UNAVAILABLE.
  */
 export class Appender {
   readonly #deps: AppenderDeps;
@@ -56,17 +57,28 @@ export class Appender {
     this.#windowStartMs = deps.ioClock.monotonic();
   }
 
+  /** Partitions of the region's log. */
+  get partitions(): number {
+    return this.#deps.outlet.partitions;
+  }
+
+  /** What became of entries that went to the spool; see Spool.fateOf. */
+  spooled(first: number, last: number): "waiting" | "drained" | "lost" {
+    return this.#deps.outlet.spooled(first, last);
+  }
+
   /** Bytes (estimated) that wait for durability now. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
   /**
-   * Resolves with the entry's sequence once it is durable; rejects with LOG_UNAVAILABLE or LOG_FULL.
+   * Resolves with what became of its entry once that is durable, in the log or, while that is away, in the gateway's
+   * spool; rejects with LOG_UNAVAILABLE or LOG_FULL.
    * @param record a fixBatch holds at most maxFixesPerEntry fixes
    * @param traceparent W3C trace context of the message, or empty; the first of an entry stands for all
    */
-  append(partition: number, record: LogRecord, traceparent: string): Promise<number> {
+  append(partition: number, record: LogRecord, traceparent: string): Promise<Fate> {
     const { limits } = this.#deps;
     const fixes = record.kind === "fixBatch" ? record.fixes.length : 0;
     const bytes = record.kind === "fixBatch" ? HEAD_BYTES + fixes * FIX_BYTES : OTHER_BYTES;
@@ -86,7 +98,7 @@ export class Appender {
     this.#pendingBytes += bytes;
     entry.fixes += fixes;
     entry.bytes += bytes;
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const { promise, resolve, reject } = Promise.withResolvers<Fate>();
     entry.contributions.push({ record, traceparent, resolve, reject });
     if (entry.fixes >= limits.maxFixesPerEntry) this.#flush(partition);
     return promise;
@@ -128,8 +140,8 @@ export class Appender {
     if (this.#open.size === 0) this.#endLinger();
     const { contributions } = entry;
     const sent = this.#send(partition, entry).then(
-      (sequence) => {
-        for (const contribution of contributions) contribution.resolve(sequence);
+      (fate) => {
+        for (const contribution of contributions) contribution.resolve(fate);
       },
       (cause: unknown) => {
         const error = asBimrideError(cause);
@@ -143,19 +155,19 @@ export class Appender {
     this.#inFlight.add(settled);
   }
 
-  async #send(partition: number, { contributions, fixes }: OpenEntry): Promise<number> {
-    const { log, events } = this.#deps;
+  async #send(partition: number, { contributions, fixes }: OpenEntry): Promise<Fate> {
+    const { outlet, events } = this.#deps;
     const body = encodeEntry({
-      region: log.region,
+      region: outlet.region,
       traceparent: contributions.find(({ traceparent }) => traceparent !== "")?.traceparent ?? "",
       records: contributions.map(({ record }) => record),
     });
     events.entry(fixes, body.byteLength);
-    return log.append(partition, body);
+    return outlet.append(partition, body);
   }
 
   #lingerMs(): number {
-    const { ioClock, limits } = this.#deps;
+    const { ioClock, limits, outlet } = this.#deps;
     const nowMs = ioClock.monotonic();
     const elapsedMs = nowMs - this.#windowStartMs;
     if (elapsedMs >= RATE_WINDOW_MS) {
@@ -164,6 +176,8 @@ export class Appender {
       this.#windowStartMs = nowMs;
     }
     this.#windowCount++;
+    // Nobody sees these at once: fewer, larger entries let the spool drain faster than it grows.
+    if (outlet.isAway) return limits.lingerLoadedMs;
     if (this.#perSecond < BUSY_PER_SECOND) return limits.lingerIdleMs;
     return this.#perSecond < LOADED_PER_SECOND ? limits.lingerMs : limits.lingerLoadedMs;
   }

@@ -110,6 +110,11 @@ export class IngestEvents {
     this.#logger.warn({ kind, err: cause }, "record not appended");
   }
 
+  /** The bus refused a subscription; it is tried again. */
+  busUnheard(party: string, cause: unknown): void {
+    this.#logger.warn({ party, err: cause }, "bus not listened to");
+  }
+
   /** The trips store did not answer; the assignment is sent once it does. */
   assignmentUnknown(party: string, cause: unknown): void {
     this.#logger.warn({ party, err: cause }, "assignment not read");

@@ -1,6 +1,5 @@
 import type { Authenticator, Principal } from "../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../core/errors.ts";
-import type { Party } from "../core/fix.ts";
 import { ID_PATTERN } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, sleep, systemClock } from "../core/time.ts";
@@ -11,19 +10,26 @@ import type { Trips } from "../trips/trips.ts";
 import { Announcer } from "./announcer.ts";
 import { Appender } from "./appender.ts";
 import { readTrip, withinReadTime } from "./assignment.ts";
+import { partyOf } from "./caller.ts";
 import { IngestEvents, type Transport } from "./events.ts";
 import { Intake } from "./intake.ts";
 import type { Ack, BatchInput, HelloInput, WantedRate } from "./messages.ts";
+import { Outlet } from "./outlet.ts";
 import { SessionRegistry } from "./registry.ts";
 import { IngestSession, type SessionDeps, type StreamOptions } from "./session.ts";
+import type { Spool } from "./spool/spool.ts";
 import { helloFaultOf } from "./validate.ts";
 import { wantedRateFor } from "./wanted-rate.ts";
 
 const SWEEP_PERIOD_MS = 1_000;
 const DRAIN_POLL_MS = 20;
+/** Streams are told of what left the spool this often. */
+const TELL_DRAINED_MS = 200;
 
 export type IngestDeps = {
   log: EventLog;
+  /** Where entries go while the log is away (spool/spool.ts); the caller disposes it afterwards. Undefined: nowhere. */
+  spool?: Spool;
   bus: LiveBus;
   trips: Trips;
   authenticator: Authenticator;
@@ -62,11 +68,13 @@ export class IngestGateway {
   readonly #intake: Intake;
   readonly #announcer: Announcer;
   readonly #sessionDeps: SessionDeps;
+  readonly #outlet: Outlet;
   readonly #stopSweep: () => void;
+  #cancelTelling: (() => void) | undefined;
   #draining = false;
 
   constructor(deps: IngestDeps) {
-    const { log, bus, trips, authenticator, clock, limits, region, telemetry } = deps;
+    const { log, spool, bus, trips, authenticator, clock, limits, region, telemetry } = deps;
     const ioClock = deps.ioClock ?? systemClock;
     const logger = telemetry.logger.child({ part: "ingest", gatewayId: deps.gatewayId });
     const events = new IngestEvents({ logger, registry: telemetry.registry });
@@ -74,10 +82,11 @@ export class IngestGateway {
     this.limits = limits;
     this.ioClock = ioClock;
     this.events = events;
-    this.appender = new Appender({ log, ioClock, limits, events });
-    this.#registry = new SessionRegistry(log.partitions, limits, clock);
-    this.#intake = new Intake({ appender: this.appender, clock, ioClock, limits, events });
-    this.#announcer = new Announcer({ appender: this.appender, bus, clock, events });
+    this.#outlet = new Outlet({ log, spool, ioClock, onDrained: () => this.#tellDrainedSoon() });
+    this.appender = new Appender({ outlet: this.#outlet, ioClock, limits, events });
+    this.#registry = new SessionRegistry(this.appender, limits, clock);
+    this.#intake = new Intake({ clock, ioClock, limits, events });
+    this.#announcer = new Announcer({ bus, clock, events });
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
       ...{ bus, trips, authenticator, clock, ioClock, limits, region, events },
@@ -93,6 +102,11 @@ export class IngestGateway {
   /** Streams open now. */
   get openStreams(): number {
     return this.#registry.streams.size;
+  }
+
+  /** Undefined while fixes are taken, by the log or by the spool; else why not. */
+  health(): Promise<Error | undefined> {
+    return this.#outlet.health();
   }
 
   /** The caller as its token says. Rejects with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or ROLE_FORBIDDEN. */
@@ -123,9 +137,7 @@ export class IngestGateway {
     if (this.#draining) throw new BimrideError("DRAINING");
     const fault = helloFaultOf(hello);
     if (fault) throw fault;
-    const party: Party = { kind: principal.role as Party["kind"], id: principal.subject };
-    if (hello.party && (hello.party.kind !== party.kind || hello.party.id !== party.id))
-      throw new BimrideError("PARTY_MISMATCH", undefined, { field: "hello.party" });
+    const party = partyOf(principal, hello, "hello.party");
     const state = this.#registry.batchSession(party, hello);
     if (!state.announced) {
       this.#announcer.opened(state, transport, traceparent);
@@ -146,7 +158,10 @@ export class IngestGateway {
     return error;
   }
 
-  /** Refuses new streams, tells the open ones, waits for them up to a bound, and lets the log have what lingers. */
+  /**
+   * Refuses new streams, tells the open ones, waits for them up to a bound, lets the log or the spool have what lingers,
+   * and, while the log takes it, drains the spool within what is left of the bound.
+   */
   async drain(options: Partial<DrainOptions> = {}): Promise<void> {
     const { reconnectWithinMs, forceAfterMs } = { ...DEFAULT_DRAIN, ...options };
     const { ioClock } = this;
@@ -155,6 +170,7 @@ export class IngestGateway {
     const untilMs = ioClock.monotonic() + forceAfterMs;
     while (this.openStreams > 0 && ioClock.monotonic() < untilMs) await sleep(ioClock, DRAIN_POLL_MS);
     await this.#endAll();
+    await this.#outlet.close(untilMs - ioClock.monotonic());
   }
 
   /** Ends what is left at once. */
@@ -162,6 +178,16 @@ export class IngestGateway {
     this.#draining = true;
     this.#stopSweep();
     await this.#endAll();
+    await this.#outlet.close(0);
+    this.#cancelTelling?.();
+  }
+
+  /** Many records drain at a time; the streams are looked through once for all of them. */
+  #tellDrainedSoon(): void {
+    this.#cancelTelling ??= this.ioClock.after(TELL_DRAINED_MS, () => {
+      this.#cancelTelling = undefined;
+      this.#registry.tellDrained();
+    });
   }
 
   async #endAll(): Promise<void> {

@@ -2,7 +2,6 @@ import { BimrideError } from "../core/errors.ts";
 import type { Fix } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
-import type { Appender } from "./appender.ts";
 import type { IngestEvents } from "./events.ts";
 import type { Ack, BatchInput, FixInput, Verdict, VerdictCode } from "./messages.ts";
 import type { SessionState } from "./session-state.ts";
@@ -12,7 +11,6 @@ import { type Fault, faultOf, timeFaultOf, toFix } from "./validate.ts";
 const PENDING_RETRY_MS = 1_000;
 
 export type IntakeDeps = {
-  appender: Appender;
   clock: Clock;
   ioClock: Clock;
   limits: Limits;
@@ -34,9 +32,10 @@ export class Intake {
   }
 
   /**
-   * Resolves with a verdict for every distinct seq once all that was accepted is durable. Rejects with BATCH_EMPTY or
-   * BATCH_TOO_LARGE (nothing is stored), or with LOG_UNAVAILABLE or LOG_FULL: then no verdict is given, and some of
-   * the fixes may be durable all the same; a repeat finds out.
+   * Resolves with a verdict for every distinct seq once all that was accepted is durable: in the log, or BUFFERED in this
+   * gateway's spool while the log is away. Rejects with BATCH_EMPTY or
+   * BATCH_TOO_LARGE (nothing is stored), or with LOG_UNAVAILABLE or LOG_FULL (neither can take
+   * them): then no verdict is given, and some of the fixes may be durable all the same; a repeat finds out.
    */
   async take(session: SessionState, batch: BatchInput, context: IntakeContext): Promise<Ack> {
     const { clock, ioClock, events } = this.#deps;
@@ -46,11 +45,13 @@ export class Intake {
     const receivedAtMs = Math.round(clock.now());
     const startMs = ioClock.monotonic();
     const clockOffsetMs = session.clockOffset.sample(receivedAtMs, batch.deviceTimeMs);
+    session.buffered.settle(session.durable);
     const sorted = this.#sort(session, batch.fixes, receivedAtMs, clockOffsetMs);
     this.#append(session, sorted, receivedAtMs, clockOffsetMs, context.traceparent);
     const settled = await Promise.allSettled(sorted.waits);
     const failure = settled.find((result) => result.status === "rejected");
     if (failure) throw failure.reason;
+    if (!session.buffered.isEmpty) markBuffered(session, sorted.verdicts);
     events.acked(sorted.verdicts, ioClock.monotonic() - startMs);
     const { verdicts, retryAfterMs } = sorted;
     return { batchId: batch.batchId, verdicts, receivedAtMs, retryAfterMs };
@@ -71,6 +72,7 @@ export class Intake {
       if (index >= allowed) sorted.verdicts.push(verdict(fix.seq, "RATE_LIMITED"));
       else if (fault) sorted.verdicts.push(refusal(fix.seq, fault));
       else if (session.durable.has(fix.seq)) sorted.verdicts.push(verdict(fix.seq, "DUPLICATE"));
+      else if (session.buffered.has(fix.seq)) sorted.verdicts.push(verdict(fix.seq, "BUFFERED"));
       else if (firstAppend) {
         sorted.waits.add(firstAppend);
         sorted.verdicts.push(verdict(fix.seq, "DUPLICATE"));
@@ -94,8 +96,8 @@ export class Intake {
     clockOffsetMs: number,
     traceparent: string,
   ): void {
-    const { appender, limits } = this.#deps;
-    const { party, sessionId, sessionEpoch, partition } = session;
+    const { limits } = this.#deps;
+    const { appender, party, sessionId, sessionEpoch, partition } = session;
     for (let start = 0; start < sorted.fresh.length; start += limits.maxFixesPerEntry) {
       const fixes = sorted.fresh.slice(start, start + limits.maxFixesPerEntry);
       const record = {
@@ -108,9 +110,11 @@ export class Intake {
         fixes,
       } as const;
       const settled = appender.append(partition, record, traceparent).then(
-        () => {
-          for (const { seq } of fixes) {
-            session.durable.add(seq);
+        (fate) => {
+          const seqs = fixes.map(({ seq }) => seq);
+          if (fate.in === "spool") session.buffered.add(appender, fate.position, seqs);
+          for (const seq of seqs) {
+            if (fate.in === "log") session.durable.add(seq);
             session.pending.delete(seq);
           }
         },
@@ -122,6 +126,14 @@ export class Intake {
       for (const { seq } of fixes) session.pending.set(seq, settled);
       sorted.waits.add(settled);
     }
+  }
+}
+
+/** What would be durable but waits in the spool is BUFFERED, whichever copy of it came first. */
+function markBuffered({ buffered }: SessionState, verdicts: Verdict[]): void {
+  for (const one of verdicts) {
+    const wouldBeDurable = one.code === "ACCEPTED" || one.code === "LATE" || one.code === "DUPLICATE";
+    if (wouldBeDurable && buffered.has(one.seq)) one.code = "BUFFERED";
   }
 }
 

@@ -57,7 +57,7 @@ export type ClientMessage =
 /** What came was no message. @property batchId the batch at fault, where that much could be read, else 0 */
 export type Undecodable = { kind: "undecodable"; error: BimrideError; batchId: number };
 
-/** What became of a fix. BUFFERED comes with the gateway's own spool; today's verdict is withheld instead. */
+/** What became of a fix. BUFFERED is in the gateway's own spool; without one the verdict is withheld instead. */
 export const VERDICT_CODES = [
   "ACCEPTED",
   "BUFFERED",

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { VirtualClock } from "../core/virtual-clock.ts";
+import type { Appender } from "./appender.ts";
 import { type RegisteredStream, SessionRegistry } from "./registry.ts";
 import type { SessionState } from "./session-state.ts";
 
@@ -23,11 +24,15 @@ class Stream implements RegisteredStream {
   tick = () => {};
   drain = () => {};
   abort = () => {};
+  tellDrained = () => {};
 }
+
+/** Sessions are only made here, nothing is appended. */
+const APPENDER = { partitions: 16 } as Appender;
 
 const make = (limits = {}) => {
   const clock = new VirtualClock(1_000_000);
-  return { clock, registry: new SessionRegistry(16, { ...DEFAULT_LIMITS, ...limits }, clock) };
+  return { clock, registry: new SessionRegistry(APPENDER, { ...DEFAULT_LIMITS, ...limits }, clock) };
 };
 
 test("an epoch is the wall clock, and beyond every epoch seen where the clock lags behind", () => {

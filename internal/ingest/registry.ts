@@ -2,6 +2,7 @@ import { BimrideError } from "../core/errors.ts";
 import { type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { Appender } from "./appender.ts";
 import type { HelloInput } from "./messages.ts";
 import { newSessionState, type SessionState } from "./session-state.ts";
 
@@ -14,6 +15,8 @@ export type RegisteredStream = {
   superseded(byEpoch: number): void;
   /** Called about once a second. */
   tick(): void;
+  /** The spool drained: tell the client which of its buffered fixes the log has now. */
+  tellDrained(): void;
   /** The gateway goes away: tell the client. */
   drain(reconnectWithinMs: number): void;
   /** End now with the error. */
@@ -35,16 +38,16 @@ type PartyEntry = {
  * stream is a convenience (resume, DUPLICATE instead of a second copy), never the truth, so it may be forgotten.
  */
 export class SessionRegistry {
-  readonly #partitions: number;
+  readonly #appender: Appender;
   readonly #limits: Limits;
   readonly #clock: Clock;
   /** Oldest use first. */
   readonly #parties = new Map<string, PartyEntry>();
   readonly #streams = new Set<RegisteredStream>();
 
-  /** @param partitions of the region's log */
-  constructor(partitions: number, limits: Limits, clock: Clock) {
-    this.#partitions = partitions;
+  /** @param appender where new sessions' records go */
+  constructor(appender: Appender, limits: Limits, clock: Clock) {
+    this.#appender = appender;
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -150,6 +153,11 @@ export class SessionRegistry {
     if (entry) entry.lastEpoch = Math.max(entry.lastEpoch, sessionEpoch);
   }
 
+  /** Lets every stream tell its client what left the spool. */
+  tellDrained(): void {
+    for (const stream of [...this.#streams]) stream.tellDrained();
+  }
+
   /** Lets every stream look at its clocks, and forgets parties that were silent for partyIdleMs. */
   sweep(): void {
     for (const stream of [...this.#streams]) stream.tick();
@@ -176,7 +184,7 @@ export class SessionRegistry {
 
   #newState(party: Party, hello: HelloInput, entry: PartyEntry): SessionState {
     const nowMs = this.#clock.now();
-    return newSessionState(party, hello, this.#nextEpoch(entry), this.#partitions, nowMs, this.#limits);
+    return newSessionState(party, hello, this.#nextEpoch(entry), this.#appender, nowMs, this.#limits);
   }
 
   #nextEpoch(entry: PartyEntry): number {

@@ -2,6 +2,8 @@ import { type DeviceState, type Party, partyKey } from "../core/fix.ts";
 import { partitionOf } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
+import type { Appender } from "./appender.ts";
+import { BufferedSeqs } from "./buffered-seqs.ts";
 import { ClockOffset } from "./clock-offset.ts";
 import type { HelloInput } from "./messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -11,6 +13,8 @@ export type SessionState = {
   readonly party: Party;
   /** `driver/ID`. */
   readonly partyKey: string;
+  /** Where its records go: the one of its region. */
+  readonly appender: Appender;
   readonly partition: number;
   readonly sessionId: string;
   /** Which session may move the marker. Changes only when a superseded session takes over again. */
@@ -21,7 +25,9 @@ export type SessionState = {
   appVersion: string;
   /** Fixes that the log has, as far as remembered. */
   readonly durable: SeqIntervals;
-  /** Fixes on their way into the log: what settles when their entry does. At most maxPendingFixesPerSession. */
+  /** Fixes that wait in this gateway's spool for the log. */
+  readonly buffered: BufferedSeqs;
+  /** Fixes on their way into the log or the spool: what settles when their entry does. At most maxPendingFixesPerSession. */
   readonly pending: Map<number, Promise<unknown>>;
   readonly clockOffset: ClockOffset;
   readonly bucket: TokenBucket;
@@ -40,20 +46,22 @@ export function newSessionState(
   party: Party,
   hello: HelloInput,
   sessionEpoch: number,
-  partitions: number,
+  appender: Appender,
   nowMs: number,
   limits: Limits,
 ): SessionState {
   return {
     party,
     partyKey: partyKey(party),
-    partition: partitionOf(party, partitions),
+    appender,
+    partition: partitionOf(party, appender.partitions),
     sessionId: hello.sessionId,
     sessionEpoch,
     staysBehind: false,
     deviceId: hello.deviceId,
     appVersion: hello.appVersion,
     durable: new SeqIntervals(limits.maxDedupeIntervals),
+    buffered: new BufferedSeqs(limits.maxDedupeIntervals),
     pending: new Map(),
     clockOffset: new ClockOffset(limits),
     bucket: new TokenBucket(limits.maxFixesPerSecondPerSession, limits.maxFixBurstPerSession, nowMs),

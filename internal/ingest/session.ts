@@ -13,6 +13,7 @@
  * | maxPendingFixesPerSession | RATE_LIMITED verdicts with retry_after_ms |
  * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
  * | maxPendingLogBytes | verdicts withheld: Problem LOG_UNAVAILABLE on streams, 503 on HTTP |
+ * | gateway.spool_max_bytes while the log is away | the same with LOG_FULL |
  * | maxUnreadAnswerBytes | the stream ends with CLIENT_TOO_SLOW |
  * | MAX_HELD_ANSWERS before Welcome | the stream ends with CLIENT_TOO_SLOW |
  * | helloTimeoutMs | the stream ends with HELLO_EXPECTED |
@@ -21,30 +22,28 @@
  * | maxIngestStreams | a new stream is refused with OVERLOADED |
  * | maxDedupeIntervals | the lowest interval of durable seqs is forgotten: repeats of those are stored again, which readers of the log bear |
  * | maxSessionsPerParty, maxKnownParties, partyIdleMs | the longest unused without a stream are forgotten: they lose resume_after_seq and DUPLICATE verdicts, nothing else |
- * | READ_TIMEOUT_MS of the trips store | Welcome goes without an assignment; it follows when the store answers |
+ * | 64 spooled records of a session | later ones are told as drained together, when the last of them is |
+ * | READ_TIMEOUT_MS of the trips store and of the bus | Welcome goes without an assignment, or before the subscription stands; both follow when they answer |
  */
 import type { Authenticator, Principal } from "../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../core/errors.ts";
-import type { Party } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
-import type { LiveBus, PartyMessage, Subscription } from "../live/bus.ts";
+import type { LiveBus } from "../live/bus.ts";
 import type { Trips } from "../trips/trips.ts";
 import type { Announcer } from "./announcer.ts";
-import { AssignmentFeed, withinReadTime } from "./assignment.ts";
+import { Answers, problemOf, type StreamPort } from "./answers.ts";
+import { Caller, partyOf } from "./caller.ts";
 import type { IngestEvents, Transport } from "./events.ts";
 import type { Intake } from "./intake.ts";
 import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
+import { PartyFeed } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
 import type { SessionState } from "./session-state.ts";
+import { drainedAcks } from "./spool-acks.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { batteryFaultOf, helloFaultOf } from "./validate.ts";
 import { wantedRateFor } from "./wanted-rate.ts";
-
-/** Answers held back while the Welcome is being made. */
-const MAX_HELD_ANSWERS = 1_000;
-/** A client that names an older assignment gets the newest again, not more often than this. */
-const RESEND_ASSIGNMENT_MS = 10_000;
 
 export type SessionDeps = {
   intake: Intake;
@@ -60,14 +59,6 @@ export type SessionDeps = {
   events: IngestEvents;
 };
 
-/** The transport's end of a stream. */
-export type StreamPort = {
-  /** Queues a message. The transport itself ends streams whose clients leave too much unread. */
-  send(message: ServerMessage): void;
-  /** Ends the stream after what was sent; undefined is a normal end. Called once. */
-  end(error: BimrideError | undefined): void;
-};
-
 /** Who opens a stream over what. @property traceparent W3C trace context, or empty */
 export type StreamOptions = {
   principal: Principal;
@@ -81,27 +72,28 @@ export class IngestSession implements RegisteredStream {
   readonly #deps: SessionDeps;
   readonly #transport: Transport;
   readonly #traceparent: string;
-  readonly #port: StreamPort;
+  readonly #caller: Caller;
+  readonly #answers: Answers;
+  readonly #feed: PartyFeed;
   readonly #control: TokenBucket;
   readonly #openedMs: number;
-  #principal: Principal;
   #phase: "greeting" | "opening" | "open" | "ended" = "greeting";
   #state: SessionState | undefined;
-  #feed: AssignmentFeed | undefined;
-  #subscription: Subscription | undefined;
-  #held: ServerMessage[] = [];
   #outstanding = 0;
   #finishing = false;
   #lastMessageMs: number;
-  #assignmentSentMs = 0;
 
   /** Use `Ingest.openSession`. */
   constructor(deps: SessionDeps, options: StreamOptions) {
     this.#deps = deps;
-    this.#principal = options.principal;
+    this.#caller = new Caller(options.principal, deps);
     this.#transport = options.transport;
     this.#traceparent = options.traceparent;
-    this.#port = options.port;
+    this.#answers = new Answers(options.port);
+    this.#feed = new PartyFeed(deps, {
+      assignmentChanged: (assignment) => this.#assignmentChanged(assignment),
+      sessionOpened: (sessionId, sessionEpoch) => this.#openedElsewhere(sessionId, sessionEpoch),
+    });
     this.#openedMs = deps.ioClock.monotonic();
     this.#lastMessageMs = this.#openedMs;
     const { maxControlMessagesPerSecond, maxControlBurst } = deps.limits;
@@ -116,7 +108,7 @@ export class IngestSession implements RegisteredStream {
   receive(message: ClientMessage): void {
     if (this.#phase === "ended") return;
     this.#lastMessageMs = this.#deps.ioClock.monotonic();
-    if (this.#expired()) {
+    if (this.#caller.isExpired) {
       this.abort(new BimrideError("TOKEN_EXPIRED"));
       return;
     }
@@ -138,7 +130,7 @@ export class IngestSession implements RegisteredStream {
     }
     if (message.kind === "hello") this.#hello(message);
     else if (message.kind === "deviceState") this.#deviceState(message.state);
-    else void this.#refreshToken(message.token);
+    else this.#caller.refresh(message.token).catch((error: unknown) => this.#refuse(asBimrideError(error)));
   }
 
   /** The client sends nothing more: the stream ends once everything is answered. */
@@ -158,8 +150,8 @@ export class IngestSession implements RegisteredStream {
   abort(error: BimrideError): void {
     if (this.#phase === "ended") return;
     this.#deps.events.problem(this.#transport, error.code, error.cause);
-    this.#flushHeld();
-    this.#port.send(problemOf(error, 0));
+    this.#answers.release();
+    this.#answers.send(problemOf(error, 0));
     this.#end(error);
   }
 
@@ -172,8 +164,8 @@ export class IngestSession implements RegisteredStream {
     const { events } = this.#deps;
     events.problem(this.#transport, "SUPERSEDED");
     events.sessionSuperseded(this.#state.partyKey, this.#state.sessionId, byEpoch);
-    this.#flushHeld();
-    this.#port.send({ kind: "superseded", sessionEpoch: byEpoch });
+    this.#answers.release();
+    this.#answers.send({ kind: "superseded", sessionEpoch: byEpoch });
     this.#end(new BimrideError("SUPERSEDED"));
   }
 
@@ -181,7 +173,7 @@ export class IngestSession implements RegisteredStream {
     const { ioClock, limits } = this.#deps;
     const nowMs = ioClock.monotonic();
     if (this.#phase === "ended") return;
-    if (this.#expired()) this.abort(new BimrideError("TOKEN_EXPIRED"));
+    if (this.#caller.isExpired) this.abort(new BimrideError("TOKEN_EXPIRED"));
     else if (!this.#state && nowMs - this.#openedMs >= limits.helloTimeoutMs)
       this.abort(new BimrideError("HELLO_EXPECTED"));
     else if (nowMs - this.#lastMessageMs >= limits.ingestIdleTimeoutMs)
@@ -189,7 +181,16 @@ export class IngestSession implements RegisteredStream {
   }
 
   drain(reconnectWithinMs: number): void {
-    if (this.#phase !== "ended") this.#port.send({ kind: "drain", reconnectWithinMs });
+    this.#send({ kind: "drain", reconnectWithinMs });
+  }
+
+  tellDrained(): void {
+    const state = this.#state;
+    if (!state || state.buffered.isEmpty) return;
+    const { clock, limits } = this.#deps;
+    const seqs = state.buffered.settle(state.durable);
+    for (const ack of drainedAcks(seqs, Math.round(clock.now()), limits.maxFixesPerMessage))
+      this.#send({ kind: "ack", ...ack });
   }
 
   #hello(hello: HelloInput): void {
@@ -198,16 +199,18 @@ export class IngestSession implements RegisteredStream {
       this.#refuse(fault);
       return;
     }
-    const party: Party = { kind: this.#principal.role as Party["kind"], id: this.#principal.subject };
-    if (hello.party && (hello.party.kind !== party.kind || hello.party.id !== party.id)) {
-      this.abort(new BimrideError("PARTY_MISMATCH", undefined, { field: "party" }));
+    const { registry, announcer, clock } = this.#deps;
+    let state: SessionState;
+    try {
+      state = registry.session(partyOf(this.#caller.principal, hello, "party"), hello);
+    } catch (error) {
+      this.abort(asBimrideError(error));
       return;
     }
-    const { registry, announcer, clock } = this.#deps;
-    const state = registry.session(party, hello);
     if (this.#state !== state) this.#leave();
     this.#state = state;
     this.#phase = "opening";
+    this.#answers.hold();
     try {
       registry.attach(this, state);
     } catch {
@@ -221,23 +224,12 @@ export class IngestSession implements RegisteredStream {
     this.#open(state).catch((error: unknown) => this.abort(asBimrideError(error)));
   }
 
+  /** The Welcome goes out within about two seconds, whatever is away. */
   async #open(state: SessionState): Promise<void> {
-    const { bus, ioClock, trips, clock, events, region } = this.#deps;
-    this.#feed?.close();
-    const feed = new AssignmentFeed({ trips, clock, ioClock, events }, state, (assignment) =>
-      this.#assignmentChanged(assignment),
-    );
-    this.#feed = feed;
-    if (!this.#subscription) {
-      const subscription = await bus.listen(state.partyKey, (message) => this.#heard(message));
-      // The stream may have ended meanwhile, or a second Hello may have overtaken this one.
-      if (this.#ended || this.#subscription) subscription[Symbol.dispose]();
-      else this.#subscription = subscription;
-    }
-    await withinReadTime(feed.refresh(), undefined, ioClock);
-    if (this.#ended || this.#feed !== feed) return;
-    const assignment = feed.current;
-    this.#port.send({
+    const { clock, region } = this.#deps;
+    const assignment = await this.#feed.follow(state);
+    if (this.#ended || !assignment) return;
+    this.#answers.release({
       kind: "welcome",
       sessionEpoch: state.sessionEpoch,
       serverTimeMs: Math.round(clock.now()),
@@ -248,7 +240,6 @@ export class IngestSession implements RegisteredStream {
       clockOffsetMs: state.clockOffset.appliedMs,
     });
     this.#phase = "open";
-    this.#flushHeld();
     this.#endWhenAnswered();
   }
 
@@ -269,7 +260,7 @@ export class IngestSession implements RegisteredStream {
         this.#outstanding--;
         this.#endWhenAnswered();
       });
-    this.#resendAssignment(batch.assignmentVersion);
+    this.#feed.resend(batch.assignmentVersion);
   }
 
   #deviceState(deviceState: HelloInput["deviceState"]): void {
@@ -281,25 +272,9 @@ export class IngestSession implements RegisteredStream {
     if (this.#state) this.#deps.announcer.deviceState(this.#state, deviceState, this.#traceparent);
   }
 
-  async #refreshToken(token: string): Promise<void> {
-    try {
-      const fresh = await this.#deps.authenticator.authenticate(token);
-      const same = fresh.role === this.#principal.role && fresh.subject === this.#principal.subject;
-      if (!same) throw new BimrideError("TOKEN_INVALID", "The token names another party.");
-      this.#principal = fresh;
-    } catch (error) {
-      this.#refuse(asBimrideError(error));
-    }
-  }
-
-  #heard(message: PartyMessage): void {
+  #openedElsewhere(sessionId: string, sessionEpoch: number): void {
     const state = this.#state;
     if (!state || this.#ended) return;
-    if (message.kind === "assignmentChanged") {
-      void this.#feed?.refresh();
-      return;
-    }
-    const { sessionId, sessionEpoch } = message;
     this.#deps.registry.sawEpoch(state.partyKey, sessionEpoch);
     const newer =
       sessionEpoch > state.sessionEpoch ||
@@ -311,39 +286,21 @@ export class IngestSession implements RegisteredStream {
 
   #assignmentChanged(assignment: Assignment): void {
     if (this.#phase !== "open") return;
-    this.#assignmentSentMs = this.#deps.ioClock.monotonic();
     this.#send({ kind: "assignment", ...assignment });
     this.#send({ kind: "wantedRate", ...wantedRateFor(assignment.trip) });
-  }
-
-  #resendAssignment(knownVersion: number): void {
-    const assignment = this.#feed?.current;
-    if (!assignment || knownVersion === 0 || knownVersion >= assignment.version) return;
-    if (this.#deps.ioClock.monotonic() - this.#assignmentSentMs >= RESEND_ASSIGNMENT_MS)
-      this.#assignmentChanged(assignment);
   }
 
   get #ended(): boolean {
     return this.#phase === "ended";
   }
 
-  #expired(): boolean {
-    return this.#deps.clock.now() >= this.#principal.expiresAtMs;
-  }
-
   #send(message: ServerMessage): void {
     if (this.#ended) return;
-    if (this.#phase !== "opening") {
-      this.#port.send(message);
-      return;
+    try {
+      this.#answers.send(message);
+    } catch (error) {
+      this.abort(asBimrideError(error));
     }
-    this.#held.push(message);
-    if (this.#held.length > MAX_HELD_ANSWERS) this.abort(new BimrideError("CLIENT_TOO_SLOW"));
-  }
-
-  #flushHeld(): void {
-    for (const message of this.#held) this.#port.send(message);
-    this.#held = [];
   }
 
   /** Tells the client that a message could not be taken; the stream goes on. */
@@ -360,7 +317,7 @@ export class IngestSession implements RegisteredStream {
   #end(error: BimrideError | undefined): void {
     if (this.#ended) return;
     this.#phase = "ended";
-    this.#port.end(error);
+    this.#answers.end(error);
     this.#release();
   }
 
@@ -375,15 +332,8 @@ export class IngestSession implements RegisteredStream {
 
   #release(): void {
     this.#leave();
-    this.#subscription?.[Symbol.dispose]();
-    this.#feed?.close();
-    this.#held = [];
+    this.#feed.close();
     this.#deps.registry.remove(this);
     this.#deps.events.streams(this.#transport, -1);
   }
-}
-
-function problemOf(error: BimrideError, batchId: number): ServerMessage {
-  const { code, message, field, retryable } = error;
-  return { kind: "problem", code, message, field, batchId, retryable };
 }

@@ -229,7 +229,8 @@ function httpCalls(
   const agent = new Agent({ keepAlive: true });
   const headers = { "content-type": contentType, ...(token && { authorization: `Bearer ${token}` }) };
   const read = (status: number, body: Buffer) => {
-    if (status !== 200) return problem((JSON.parse(body.toString()) as { code: string }).code);
+    if (status !== 200 && status !== 202)
+      return problem((JSON.parse(body.toString()) as { code: string }).code);
     if (contentType !== "application/json") return ackOf(body);
     return ackMessage(fromJsonString(PublishBatchResponseSchema, body.toString()).ack);
   };

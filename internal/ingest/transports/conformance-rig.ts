@@ -72,14 +72,14 @@ function nameOf(code: number): string {
 /** A gateway for the tests of one suite, and what they do with it over the transport. */
 export type Rig = ReturnType<typeof useRig>;
 
-/** Starts a gateway before the suite's tests and ends it after them. */
-export function useRig(transport: IngestTransport) {
+/** Starts a gateway before the suite's tests and ends it after them. @param spools it has a spool */
+export function useRig(transport: IngestTransport, spools = false) {
   let gateway: TestGateway;
   let drivers = 0;
   const clients: IngestClient[] = [];
 
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    gateway = await startTestGateway({ spool: spools });
   });
   afterAll(async () => {
     for (const client of clients) client.close();

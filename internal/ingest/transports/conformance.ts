@@ -12,6 +12,7 @@ import {
   useRig,
   verdictsOf,
 } from "./conformance-rig.ts";
+import { spoolConformance } from "./conformance-spool.ts";
 import { streamConformance } from "./conformance-streams.ts";
 
 const HOUR_MS = 3_600_000;
@@ -233,4 +234,5 @@ export function ingestConformance(transport: IngestTransport): void {
 
     if (transport.streams) streamConformance(rig);
   });
+  describe(`ingest over ${transport.name} with a spool`, () => spoolConformance(transport));
 }

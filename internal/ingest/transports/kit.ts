@@ -19,8 +19,11 @@ import type { LogRecord } from "../../eventlog/record.ts";
 import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
 import { createTelemetry } from "../../telemetry/create-telemetry.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
+import { openSpool, type Spool } from "../spool/spool.ts";
+import { SpoolEvents } from "../spool-events.ts";
 import { ingestWebSocketRoutes } from "./websocket/routes.ts";
 import { ingestWebSocketOptions } from "./websocket/subprotocol.ts";
 
@@ -111,6 +114,8 @@ export type TestGatewayOptions = {
   limits?: Partial<Limits>;
   grpc?: { keepaliveTimeMs: number; keepaliveTimeoutMs: number };
   pingPeriodMs?: number;
+  /** A spool for the time that the log is away. */
+  spool?: boolean;
 };
 
 /** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
@@ -130,8 +135,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     throw error;
   });
   const trips = new RunningTrips();
+  const spool = options.spool ? await openTestSpool(folder, telemetry) : undefined;
   const ingest = createIngest({
-    ...{ log, bus, clock, limits, telemetry },
+    ...{ log, spool, bus, clock, limits, telemetry },
     trips: trips as unknown as Trips,
     authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
     region: "test",
@@ -160,11 +166,17 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       await ingest[Symbol.asyncDispose]();
       await grpc[Symbol.asyncDispose]();
       await http.close();
+      await spool?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
       await log[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     },
   };
+}
+
+function openTestSpool(folder: string, telemetry: Telemetry): Promise<Spool> {
+  const onEvent = new SpoolEvents(telemetry, systemClock).of("test");
+  return openSpool({ folder, region: "test", maxBytes: 64 << 10, clock: systemClock, onEvent });
 }
 
 async function recordsOf(log: EventLog): Promise<LogRecord[]> {

@@ -10,6 +10,8 @@ import { decodeBatchCall, decodeJsonBatchCall, encodeBatchAnswer, encodeJsonBatc
 export const FIXES_PATH = "/v1/fixes";
 const PROTOBUF = "application/x-protobuf";
 const JSON_TYPE = "application/json; charset=utf-8";
+/** Some of it is on this gateway's disk only, for now. */
+const ACCEPTED = 202;
 const PAYLOAD_TOO_LARGE = 413;
 const UNSUPPORTED_MEDIA_TYPE = 415;
 const BAD_REQUEST = 400;
@@ -18,8 +20,8 @@ const INTERNAL_ERROR = 500;
 const RETRY_AFTER_S = 1;
 
 /**
- * POST /v1/fixes: a PublishBatchRequest as JSON or protobuf, answered in kind: 200 with the verdicts, or the error's
- * status with `{code, message, field, retryable}`. The token is checked before the body is read.
+ * POST /v1/fixes: a PublishBatchRequest as JSON or protobuf, answered in kind: 200 with the verdicts, 202 when some are
+ * BUFFERED, or the error's status with `{code, message, field, retryable}`. The token is checked before the body is read.
  */
 export function ingestHttpRoutes(gateway: IngestGateway): FastifyPluginAsync {
   return async (fastify) => {
@@ -68,6 +70,7 @@ async function publish(
     ? decodeBatchCall(body, maxFixesPerBatch)
     : decodeJsonBatchCall(body, maxFixesPerBatch);
   const { ack, wantedRate } = await gateway.publishBatch(call, hello, batch);
+  if (ack.verdicts.some(({ code }) => code === "BUFFERED")) reply.code(ACCEPTED);
   if (ack.retryAfterMs > 0) reply.header("retry-after", Math.ceil(ack.retryAfterMs / 1_000));
   return inProtobuf
     ? reply.type(PROTOBUF).send(Buffer.from(encodeBatchAnswer(ack, wantedRate)))

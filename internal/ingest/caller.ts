@@ -1,0 +1,40 @@
+import type { Authenticator, Principal } from "../auth/principal.ts";
+import { BimrideError } from "../core/errors.ts";
+import type { Party } from "../core/fix.ts";
+import type { Clock } from "../core/time.ts";
+import type { HelloInput } from "./messages.ts";
+
+/** The party of a Hello, as the token says. Throws PARTY_MISMATCH when the Hello names another. */
+export function partyOf({ role, subject }: Principal, hello: HelloInput, field: string): Party {
+  const party: Party = { kind: role as Party["kind"], id: subject };
+  if (hello.party && (hello.party.kind !== party.kind || hello.party.id !== party.id))
+    throw new BimrideError("PARTY_MISMATCH", undefined, { field });
+  return party;
+}
+
+/** Who is on the other end of a stream: the token it came with, or the last one that refreshed it. */
+export class Caller {
+  readonly #deps: { authenticator: Authenticator; clock: Clock };
+  #principal: Principal;
+
+  constructor(principal: Principal, deps: { authenticator: Authenticator; clock: Clock }) {
+    this.#principal = principal;
+    this.#deps = deps;
+  }
+
+  get principal(): Principal {
+    return this.#principal;
+  }
+
+  get isExpired(): boolean {
+    return this.#deps.clock.now() >= this.#principal.expiresAtMs;
+  }
+
+  /** Goes on with a fresh token. Rejects with TOKEN_INVALID or TOKEN_EXPIRED; then the old one stays. */
+  async refresh(token: string): Promise<void> {
+    const fresh = await this.#deps.authenticator.authenticate(token);
+    const same = fresh.role === this.#principal.role && fresh.subject === this.#principal.subject;
+    if (!same) throw new BimrideError("TOKEN_INVALID", "The token names another party.");
+    this.#principal = fresh;
+  }
+}

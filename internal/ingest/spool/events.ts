@@ -1,0 +1,17 @@
+import type { ErrorCode } from "../../core/errors.ts";
+import type { SpoolDepth } from "./spool.ts";
+
+/**
+ * What happens to a spool. `opened` comes first, with a way to ask for the depth; `damaged` is lost data (told to nobody
+ * as durable, but told as BUFFERED before); `untidy` costs repeats after a restart, nothing else.
+ */
+export type SpoolEvent =
+  | { kind: "opened"; depth: () => SpoolDepth; entries: number; tornBytes: number }
+  | { kind: "away"; code: ErrorCode; cause: unknown }
+  | { kind: "back"; awayMs: number }
+  | { kind: "spooled"; entries: number }
+  | { kind: "drained"; waitedMs: number }
+  | { kind: "drainRefused"; code: ErrorCode; cause: unknown }
+  | { kind: "refused"; code: ErrorCode; cause: unknown }
+  | { kind: "damaged"; entries: number }
+  | { kind: "untidy"; cause: unknown };
