@@ -17,7 +17,10 @@ export type BenchReport = {
 };
 
 /** What a case hands over. */
-export type CaseResult = Pick<BenchReport, "args" | "seed" | "runs" | "durationS" | "results" | "targets">;
+export type CaseResult = Pick<BenchReport, "args" | "seed" | "runs" | "durationS" | "results" | "targets"> & {
+  /** Of the engines that took part, beside Node's. */
+  versions?: Record<string, string>;
+};
 
 export function report(name: string, result: CaseResult): BenchReport {
   const machine = {
@@ -29,8 +32,8 @@ export function report(name: string, result: CaseResult): BenchReport {
     schema: "bimride.bench/1",
     case: name,
     machine,
-    versions: { node: process.versions.node },
     ...result,
+    versions: { node: process.versions.node, ...result.versions },
   };
 }
 

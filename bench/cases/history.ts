@@ -16,7 +16,7 @@ const CHUNKS_PER_CALL = 500;
 const CALLS_AT_ONCE = 2;
 const READS_AT_ONCE = 8;
 /** Runs that are not counted: a Java server compiles itself while it works. */
-const WARM_UPS = 2;
+const WARM_UPS = 3;
 
 type Run = {
   fixesPerSecond: number;
@@ -52,7 +52,8 @@ export async function history(args: HistoryArgs, log: (line: string) => void): P
   const middle = (of: (run: Run) => number) => median(runs.map(of));
   const fixesPerSecond = middle((run) => run.fixesPerSecond);
   return {
-    args: { ...args, ...load, engineVersion: engine.version },
+    args: { ...args, ...load },
+    versions: { [args.engines === "real" ? "cassandra" : "sqlite"]: engine.version },
     seed: 0,
     runs: args.runs,
     durationS: Math.round((performance.now() - startedMs) / 1_000),
