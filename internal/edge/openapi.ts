@@ -166,7 +166,13 @@ const ingest = {
       summary:
         "A batch of fixes, each answered with a verdict (role driver or rider). Also as application/x-protobuf.",
       body: message("PublishBatchRequest"),
-      answers: answer("The verdicts.", message("PublishBatchResponse")),
+      answers: {
+        ...answer("The verdicts; none is BUFFERED.", message("PublishBatchResponse")),
+        "202": {
+          description: "The verdicts; some are BUFFERED: keep those fixes and send them again until ACCEPTED.",
+          content: json(message("PublishBatchResponse")),
+        },
+      },
     }),
   },
   "/v1/ingest": {

@@ -390,14 +390,16 @@ export const VerdictSchema: GenMessage<Verdict> = /*@__PURE__*/
   messageDesc(file_bimride_tracking_v1_ingest, 6);
 
 /**
- * Answer to a FixBatch: sent once all its fixes have their verdict. A fix without a verdict (the log was away) is not
- * named and no Ack comes for it: send it again after reconnecting.
+ * Answer to a FixBatch: sent once all its fixes have their verdict. A fix without a verdict (neither the log nor the
+ * gateway's disk could take it) is not named and no Ack comes for it: send it again after reconnecting. When fixes that
+ * were BUFFERED have reached the log, the streams of their session that are open get an Ack without a batch, at most 1,000
+ * verdicts in each.
  *
  * @generated from message bimride.tracking.v1.Ack
  */
 export type Ack = Message<"bimride.tracking.v1.Ack"> & {
   /**
-   * As in the batch.
+   * As in the batch; 0 in an Ack that tells of BUFFERED fixes that are ACCEPTED now.
    *
    * @generated from field: uint32 batch_id = 1;
    */
@@ -656,7 +658,8 @@ export const VerdictCode = {
   ACCEPTED: 1,
 
   /**
-   * Fsynced on the gateway's own disk while the log is away. Keep it until ACCEPTED.
+   * Fsynced on the gateway's own disk while the log is away. Keep it until ACCEPTED, which comes by itself on a stream
+   * that is still open (see Ack), else as DUPLICATE when it is sent again: after a reconnect, or some minutes later.
    *
    * @generated from enum value: VERDICT_CODE_BUFFERED = 2;
    */
@@ -724,7 +727,8 @@ export const IngestService: GenService<{
     output: typeof PublishResponseSchema;
   },
   /**
-   * The same for those who can't hold a stream: one hello, one batch, its verdicts. REST: POST /v1/fixes.
+   * The same for those who can't hold a stream: one hello, one batch, its verdicts. REST: POST /v1/fixes, which answers
+   * 202 when some verdicts are BUFFERED and 200 when none is.
    *
    * @generated from rpc bimride.tracking.v1.IngestService.PublishBatch
    */
