@@ -23,6 +23,8 @@ export type DriverLinkOptions = {
   now(): number;
   /** Told of every assignment, the one in Welcome included. */
   onAssignment?(assignment: Assignment): void;
+  /** Told of Acks without a batch: fixes that were BUFFERED are ACCEPTED now. */
+  onLaterAck?(ack: Ack): void;
 };
 
 /** A driver's gRPC stream: says hello, sends fixes, gives each batch its Ack. Reconnecting is its user's business. */
@@ -112,6 +114,7 @@ export class DriverLink {
       this.#welcome.resolve(message.value);
       if (message.value.assignment) this.#options.onAssignment?.(message.value.assignment);
     } else if (message.case === "assignment") this.#options.onAssignment?.(message.value);
+    else if (message.case === "ack" && message.value.batchId === 0) this.#options.onLaterAck?.(message.value);
     else if (message.case === "ack")
       this.#settle(message.value.batchId, (waiting) => waiting.resolve(message.value as Ack));
     else if (message.case === "problem") {

@@ -1,4 +1,4 @@
-import { VerdictCode } from "../gen/bimride/tracking/v1/ingest_pb.ts";
+import { type Ack, VerdictCode } from "../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Fix } from "../internal/core/fix.ts";
 import { DriverLink } from "./driver-link.ts";
 
@@ -7,6 +7,8 @@ const MAX_KEPT = 5_000;
 const MAX_PER_BATCH = 500;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 15_000;
+/** A batch that got no verdicts is sent again after this while the stream stays. */
+const RESEND_MS = 2_000;
 
 export type PhoneOptions = {
   address: string;
@@ -75,7 +77,8 @@ export class Phone {
 
   async #connect(): Promise<void> {
     const { address, sessionId, now } = this.#options;
-    const link = new DriverLink({ address, token: await this.#options.token(), sessionId, now });
+    const token = await this.#options.token();
+    const link = new DriverLink({ address, token, sessionId, now, onLaterAck: (ack) => this.#acked(ack) });
     void link.closed.then(() => this.#lost(link));
     try {
       await link.hello();
@@ -103,13 +106,26 @@ export class Phone {
   #transmit(link: DriverLink, fixes: readonly Fix[]): void {
     if (fixes.length === 0) return;
     link.send(fixes).then(
-      (ack) => {
-        for (const { seq, code } of ack.verdicts) {
-          if (code === VerdictCode.BUFFERED || code === VerdictCode.RATE_LIMITED) continue;
-          if (this.#kept.delete(seq)) this.acked++;
-        }
+      (ack) => this.#acked(ack),
+      () => {
+        // Kept, and sent again after the reconnect, or on this stream when it was the batch that was refused.
+        if (this.#link === link) setTimeout(() => this.#resend(link, fixes), RESEND_MS).unref();
       },
-      () => {}, // kept and sent again after the reconnect
     );
+  }
+
+  #resend(link: DriverLink, fixes: readonly Fix[]): void {
+    if (this.#link !== link) return;
+    this.#transmit(
+      link,
+      fixes.filter(({ seq }) => this.#kept.has(seq)),
+    );
+  }
+
+  #acked({ verdicts }: Ack): void {
+    for (const { seq, code } of verdicts) {
+      if (code === VerdictCode.BUFFERED || code === VerdictCode.RATE_LIMITED) continue;
+      if (this.#kept.delete(seq)) this.acked++;
+    }
   }
 }

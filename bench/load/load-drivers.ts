@@ -1,7 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DriverLink } from "../../demo/driver-link.ts";
-import { VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
+import { type Ack, VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { TripService, TripType, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { Fix } from "../../internal/core/fix.ts";
 import { destination } from "../../internal/core/geo.ts";
@@ -11,6 +11,8 @@ import type { ServiceProcess } from "./service-process.ts";
 export const FIX_INTERVAL_MS = 4_000;
 const SPEED_MPS = 10;
 const RECONNECT_MS = 200;
+/** A batch that got no verdicts is sent again after this while the stream stays. */
+const RESEND_MS = 1_000;
 /** Trips that are created at a time. */
 const CREATE_BATCH = 25;
 
@@ -114,23 +116,30 @@ export class LoadDrivers {
 
   #transmit(driver: Driver, link: DriverLink, fixes: Fix[]): void {
     link.send(fixes).then(
-      (ack) => {
-        const now = Date.now();
-        for (const { seq, code } of ack.verdicts) {
-          const fix = driver.unacked.get(seq);
-          if (!fix || !isDurable(code)) continue;
-          driver.unacked.delete(seq);
-          this.acked.push({
-            driverId: driver.id,
-            sessionId: driver.sessionId,
-            seq,
-            capturedAtMs: fix.capturedAtMs,
-          });
-          this.ackMs.push(now - fix.capturedAtMs);
-        }
+      (ack) => this.#acked(driver, ack),
+      () => {
+        // Kept, and sent again after the reconnect, or on this stream when it was the batch that was refused.
+        if (driver.link === link) void this.#resend(driver, link, fixes);
       },
-      () => {}, // kept in unacked and sent again after the reconnect
     );
+  }
+
+  async #resend(driver: Driver, link: DriverLink, fixes: Fix[]): Promise<void> {
+    await pause(RESEND_MS);
+    const missed = fixes.filter(({ seq }) => driver.unacked.has(seq));
+    if (driver.link === link && missed.length > 0) this.#transmit(driver, link, missed);
+  }
+
+  #acked(driver: Driver, { verdicts }: Ack): void {
+    const now = Date.now();
+    for (const { seq, code } of verdicts) {
+      const fix = driver.unacked.get(seq);
+      if (!fix || !isDurable(code)) continue;
+      driver.unacked.delete(seq);
+      const { id: driverId, sessionId } = driver;
+      this.acked.push({ driverId, sessionId, seq, capturedAtMs: fix.capturedAtMs });
+      this.ackMs.push(now - fix.capturedAtMs);
+    }
   }
 
   async #connect(driver: Driver): Promise<void> {
@@ -140,6 +149,7 @@ export class LoadDrivers {
         token: driver.token,
         sessionId: driver.sessionId,
         now: () => Date.now(),
+        onLaterAck: (ack) => this.#acked(driver, ack),
       });
       const welcome = await link.hello().catch(() => undefined);
       if (!welcome) {
