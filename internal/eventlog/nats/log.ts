@@ -11,6 +11,7 @@ import type { Limits } from "../../core/limits.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import type { EventLog, LogEntry } from "../log.ts";
+import { Availability } from "./availability.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReadSource, readEntries } from "./reader.ts";
 import { allSubjects, ensureStream, type LogStreamOptions, partitionSubjects, streamName } from "./stream.ts";
@@ -54,6 +55,7 @@ class NatsLog implements EventLog {
   readonly #manager: JetStreamManager;
   readonly #retentionMs: number;
   readonly #source: ReadSource;
+  readonly #availability: Availability;
   readonly #publisher: Publisher;
   readonly #onClose = new Set<() => void>();
   #trims = 0;
@@ -84,18 +86,23 @@ class NatsLog implements EventLog {
         return () => void this.#onClose.delete(callback);
       },
     };
-    this.#publisher = new Publisher(
-      {
-        link,
-        clock,
-        stream,
-        subjects,
-        maxPendingLogBytes: options.limits.maxPendingLogBytes,
-        awayAfterMs: options.awayAfterMs ?? DEFAULT_AWAY_AFTER_MS,
-        giveUpMs: options.giveUpMs ?? DEFAULT_GIVE_UP_MS,
+    this.#availability = new Availability({
+      clock,
+      awayAfterMs: options.awayAfterMs ?? DEFAULT_AWAY_AFTER_MS,
+      roomBytes: async () => {
+        const { config, state } = await manager.streams.info(stream);
+        return config.max_bytes - state.bytes;
       },
-      () => manager.streams.info(stream),
-    );
+    });
+    this.#publisher = new Publisher({
+      availability: this.#availability,
+      link,
+      clock,
+      stream,
+      subjects,
+      maxPendingLogBytes: options.limits.maxPendingLogBytes,
+      giveUpMs: options.giveUpMs ?? DEFAULT_GIVE_UP_MS,
+    });
     this.#publisher.start();
   }
 
@@ -134,7 +141,7 @@ class NatsLog implements EventLog {
   }
 
   async health(): Promise<Error | undefined> {
-    return this.#publisher.fault;
+    return this.#availability.fault;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

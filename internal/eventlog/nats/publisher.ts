@@ -3,6 +3,7 @@ import { createInbox, headers, type Msg, type Subscription } from "@nats-io/tran
 import { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
+import type { Availability } from "./availability.ts";
 import { type PubAck, PubAckReader } from "./pub-ack.ts";
 
 export type PublisherOptions = {
@@ -12,8 +13,8 @@ export type PublisherOptions = {
   /** By partition. */
   subjects: readonly string[];
   maxPendingLogBytes: number;
-  /** Appends are refused at once when the log has been silent or gone for so long. */
-  awayAfterMs: number;
+  /** Told what becomes of appends; says when they are to be refused. */
+  availability: Availability;
   /** An append that is not acknowledged after so long rejects. */
   giveUpMs: number;
 };
@@ -24,8 +25,6 @@ const MAX_PENDING_ENTRIES = 100_000;
 const SWEEP_MS = 100;
 /** An entry without an answer for so long is sent again, once the server shows that it lives. */
 const RESEND_MS = 1_000;
-/** How often a log that is away is asked whether it is back, while nothing is under way that would show it. */
-const PROBE_MS = 500;
 const MESSAGE_ID = "Nats-Msg-Id";
 
 /** Codes of nats-server for: no room in the stream, on the disk or in the account. */
@@ -71,27 +70,16 @@ export class Publisher {
   #subscription: Subscription | undefined;
   #pendingBytes = 0;
   #lastToken = 0;
-  #lastAckAtMs: number;
-  /** Appends wait, unsent, until the next sweep: the connection is lost or the stream has no leader. */
+  /** Appends wait, unsent: the connection is lost or the stream has no leader. */
   #holding = false;
-  /** Since when the connection is lost. */
-  #lostAtMs: number | undefined;
-  /** Appends are refused. */
-  #away = false;
-  #alive: "unknown" | "asking" = "unknown";
-  #probedAtMs = 0;
-  #fault: BimrideError | undefined;
+  #pinging = false;
   #closed = false;
   #settled = Promise.withResolvers<void>();
-  /** Asks the stream's leader whether it lives; resolves when it does. */
-  readonly #probe: () => Promise<unknown>;
 
-  constructor(options: PublisherOptions, probe: () => Promise<unknown>) {
+  constructor(options: PublisherOptions) {
     this.#options = options;
-    this.#probe = probe;
     this.#acks = new PubAckReader(options.stream);
     this.#acknowledged = options.subjects.map(() => ({ token: 0, sequence: 0 }));
-    this.#lastAckAtMs = options.clock.monotonic();
   }
 
   start(): void {
@@ -99,26 +87,22 @@ export class Publisher {
     const start = this.#inbox.length + 1;
     this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error) this.#fault = unavailable("NATS refuses the subscription for answers.", error);
+        if (error)
+          this.#options.availability.failed(unavailable("NATS refuses the inbox for answers.", error));
         else this.#answered(Number(message.subject.slice(start)), message);
       },
     });
     if (!link.connected) this.#lost();
     this.#stops.push(
-      link.watch((connected) => (connected ? this.#sendAgain() : this.#lost())),
+      link.watch((connected) => (connected ? this.#found() : this.#lost())),
       clock.every(SWEEP_MS, () => this.#sweep()),
     );
   }
 
-  /** Undefined while appends work, else what the last one met. */
-  get fault(): BimrideError | undefined {
-    return this.#away ? (this.#fault ?? unavailable("The log does not answer.")) : this.#fault;
-  }
-
   append(partition: number, body: Uint8Array): Promise<number> {
-    const { link, clock, maxPendingLogBytes } = this.#options;
-    if (this.#closed) return Promise.reject(unavailable("The log is closed."));
-    if (this.#away) return Promise.reject(unavailable("The log does not answer."));
+    const { link, clock, availability, maxPendingLogBytes } = this.#options;
+    if (this.#closed || link.connection.isClosed()) return Promise.reject(unavailable("The log is closed."));
+    if (availability.away) return Promise.reject(unavailable("The log does not answer."));
     if (this.#pending.size >= MAX_PENDING_ENTRIES || this.#pendingBytes + body.length > maxPendingLogBytes)
       return Promise.reject(unavailable("Too much waits for the log already."));
     const maxPayload = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
@@ -165,8 +149,7 @@ export class Publisher {
   #stored(entry: Pending, sequence: number): void {
     const last = this.#acknowledged[entry.partition]!;
     const later = entry.token > last.token;
-    this.#lastAckAtMs = this.#options.clock.monotonic();
-    this.#away = false;
+    this.#options.availability.succeeded();
     if (later !== sequence > last.sequence) {
       this.#settle(entry, unavailable("The entry was stored out of its order."));
       return;
@@ -175,11 +158,11 @@ export class Publisher {
       last.token = entry.token;
       last.sequence = sequence;
     }
-    this.#fault = undefined;
     this.#settle(entry, sequence);
+    if (this.#holding && !this.#options.availability.lost) this.#sendAgain();
   }
 
-  /** The entry was not taken now; what comes after it must not overtake it. */
+  /** The entry was not taken now, and what comes after it must not overtake it. */
   #hold(entry: Pending): void {
     this.#holding = true;
     entry.sentAtMs = 0;
@@ -187,25 +170,37 @@ export class Publisher {
 
   #lost(): void {
     this.#holding = true;
-    this.#lostAtMs = this.#options.clock.monotonic();
+    this.#options.availability.disconnected();
     for (const entry of this.#pending.values()) entry.sentAtMs = 0;
   }
 
-  /** Sends what is unsent, in order; what a later acknowledged entry has overtaken is rejected. */
-  #sendAgain(): void {
-    this.#lostAtMs = undefined;
-    this.#holding = false;
+  #found(): void {
+    this.#options.availability.connected();
+    this.#sendAgain();
+  }
+
+  /**
+   * Sends what is unsent, in order; what a later acknowledged entry has overtaken is rejected.
+   * @param limit entries to send; with all of them holding ends
+   */
+  #sendAgain(limit = Number.POSITIVE_INFINITY): void {
+    if (limit === Number.POSITIVE_INFINITY) this.#holding = false;
     const nowMs = this.#options.clock.monotonic();
+    let sent = 0;
     for (const entry of this.#pending.values()) {
       if (entry.sentAtMs > 0) continue;
       if (entry.token < this.#acknowledged[entry.partition]!.token)
         this.#settle(entry, unavailable("The entry was lost on its way, later ones were stored."));
-      else this.#send(entry, nowMs);
+      else {
+        this.#send(entry, nowMs);
+        if (++sent >= limit) return;
+      }
     }
+    this.#holding = false;
   }
 
   #sweep(): void {
-    const { clock, giveUpMs, awayAfterMs } = this.#options;
+    const { clock, giveUpMs, availability } = this.#options;
     const nowMs = clock.monotonic();
     let oldestAtMs: number | undefined;
     let overdue = false;
@@ -219,15 +214,11 @@ export class Publisher {
       if (ageMs < RESEND_MS) break;
       overdue ||= entry.sentAtMs > 0 && nowMs - entry.sentAtMs >= RESEND_MS;
     }
-    if (this.#lostAtMs !== undefined) {
-      this.#away ||= nowMs - this.#lostAtMs >= awayAfterMs;
-      return;
-    }
-    const silentSinceMs = Math.max(this.#lastAckAtMs, oldestAtMs ?? nowMs);
-    this.#away ||= nowMs - silentSinceMs >= awayAfterMs;
-    if (this.#holding) this.#sendAgain();
+    availability.look(nowMs, oldestAtMs);
+    if (availability.lost) return;
+    // While nobody holds the stream one entry asks for all; its acknowledgement lets the others go.
+    if (this.#holding) this.#sendAgain(1);
     else if (overdue) void this.#sendOverdue();
-    if (this.#away && this.#pending.size === 0) void this.#askWhetherBack(nowMs);
   }
 
   /**
@@ -236,8 +227,8 @@ export class Publisher {
    * sending more would only fill memory.
    */
   async #sendOverdue(): Promise<void> {
-    if (this.#alive === "asking") return;
-    this.#alive = "asking";
+    if (this.#pinging) return;
+    this.#pinging = true;
     const askedAtMs = this.#options.clock.monotonic();
     try {
       await this.#options.link.connection.flush();
@@ -245,24 +236,12 @@ export class Publisher {
       // The connection broke meanwhile: everything is sent again when it is back.
       return;
     } finally {
-      this.#alive = "unknown";
+      this.#pinging = false;
     }
-    if (this.#lostAtMs !== undefined) return;
+    if (this.#options.availability.lost) return;
     for (const entry of this.#pending.values())
       if (entry.sentAtMs > 0 && askedAtMs - entry.sentAtMs >= RESEND_MS) entry.sentAtMs = 0;
     this.#sendAgain();
-  }
-
-  async #askWhetherBack(nowMs: number): Promise<void> {
-    if (nowMs - this.#probedAtMs < PROBE_MS) return;
-    this.#probedAtMs = nowMs;
-    try {
-      await this.#probe();
-      this.#lastAckAtMs = this.#options.clock.monotonic();
-      this.#away = this.#lostAtMs !== undefined;
-    } catch {
-      // Still away; asked again.
-    }
   }
 
   #settle(entry: Pending, outcome: number | BimrideError): void {
@@ -270,7 +249,7 @@ export class Publisher {
     this.#pendingBytes -= entry.body.length;
     if (typeof outcome === "number") entry.resolve(outcome);
     else {
-      this.#fault = outcome;
+      this.#options.availability.failed(outcome);
       entry.reject(outcome);
     }
     if (this.#closed && this.#pending.size === 0) this.#settled.resolve();
