@@ -125,7 +125,7 @@ class NatsLog implements EventLog {
       const leaves = first_seq <= last_seq && Date.parse(first_ts) < staysUntilMs;
       const first = leaves ? await this.#firstSince(staysUntilMs, last_seq + 1) : Math.max(1, first_seq);
       const newest = await this.#message({ last_by_subj: subjects[partition]! });
-      return { first, last: Math.max(first - 1, newest?.seq ?? 0) };
+      return { first, last: newest?.seq ?? first - 1 };
     });
   }
 
