@@ -27,6 +27,8 @@ type Item = {
 const CLOSE_POLL_MS = 20;
 /** Pause after the spool could not be read. */
 const REREAD_MS = 1_000;
+/** More came while the last was drained: whatever it is, it gets its turn of the event loop first. */
+const TURN_MS = 1;
 
 /**
  * Where the entries of one region go. To the log; from its first LOG_UNAVAILABLE or LOG_FULL on to the spool, all of
@@ -178,7 +180,10 @@ export class Outlet {
         spool.report({ kind: "drainRefused", code: asBimrideError(cause).code, cause });
         await sleep(ioClock, REREAD_MS, signal);
       }
-      if (!spool.isEmpty) continue;
+      if (!spool.isEmpty) {
+        await sleep(ioClock, TURN_MS, signal);
+        continue;
+      }
       if (this.#diverted === 0) {
         spool.report({ kind: "back", awayMs: ioClock.monotonic() - (this.#awaySinceMs ?? 0) });
         this.#awaySinceMs = undefined;

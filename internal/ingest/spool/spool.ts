@@ -124,7 +124,7 @@ export class Spool {
 
   /** True when the log has all that is on the disk. What is being written does not count yet. */
   get isEmpty(): boolean {
-    return this.#segments.every(({ last }) => last <= this.#drained);
+    return this.#segments.every(({ last, bytes }) => bytes === 0 || last <= this.#drained);
   }
 
   /** Why a record was refused within the last seconds, or undefined. */
