@@ -14,6 +14,8 @@ class Servers {
   failure: ErrorCode | undefined;
   /** Of refused appends this part is stored all the same: only the answer was lost. 0…1 */
   lostAnswers = 0;
+  /** An entry that is refused whatever happens. */
+  poison: string | undefined;
   /** Longest list of appends of one partition that were under way together. */
   mostPerPartition = 0;
   #turn = 0;
@@ -29,7 +31,7 @@ class Servers {
       this.mostPerPartition = Math.max(this.mostPerPartition, underWay);
       await new Promise(setImmediate);
       this.#underWay.set(partition, (this.#underWay.get(partition) ?? 1) - 1);
-      const { failure } = this;
+      const failure = new TextDecoder().decode(body) === this.poison ? "INTERNAL" : this.failure;
       const isLost = failure !== undefined && (this.#turn++ * 0.618) % 1 < this.lostAnswers;
       if (!failure || isLost) this.stored.push({ partition, text: new TextDecoder().decode(body) });
       if (isCut) return new Promise(() => {});
@@ -139,6 +141,20 @@ test("a drain sends one entry of a partition at a time, and stops for an entry t
   stop();
   expect(servers.mostPerPartition).toBe(1);
   expect(servers.of(0)).toEqual(texts.filter((_, i) => i % 2 === 0));
+});
+
+test("an entry that the log never takes keeps its partition waiting, and no other", async () => {
+  const [servers, disk, clock] = [new Servers(), new TestDisk(), new VirtualClock(1_000)];
+  const { outlet, spool } = await start(servers, disk, clock);
+  servers.failure = "LOG_UNAVAILABLE";
+  const texts = ["poison", "a", "b", "c", "d", "e"];
+  await Promise.all(texts.map((text, i) => outlet.append(i % 4, bytes(text))));
+  Object.assign(servers, { poison: "poison", failure: undefined });
+  await until(clock, () => spool.depth.entries === 2);
+  expect(servers.stored.map(({ text }) => text).sort()).toEqual(["a", "b", "c", "e"]);
+  servers.poison = undefined;
+  await until(clock, () => !outlet.isAway);
+  expect(servers.of(0)).toEqual(["poison", "d"]);
 });
 
 test("a gateway that goes away drains first as long as the log takes entries, and leaves the rest for its next start", async () => {

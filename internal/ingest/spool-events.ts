@@ -1,8 +1,7 @@
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { Clock } from "../core/time.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { SpoolEvent } from "./spool/events.ts";
-import type { SpoolDepth } from "./spool/spool.ts";
+import type { SpoolDepth, SpoolEvent } from "./spool/events.ts";
 
 /** Refusals come by the thousand; one line per kind and so long says it. */
 const LOG_PERIOD_MS = 10_000;

@@ -115,6 +115,9 @@ export class Drain {
       },
       (cause: unknown) => {
         spool.report({ kind: "drainRefused", code: asBimrideError(cause).code, cause });
+        // The next try is another partition's: one entry that the log never takes must not hold all of them up.
+        this.#lanes.delete(head.partition);
+        this.#lanes.set(head.partition, lane);
         this.#settled(head, false);
       },
     );

@@ -1,5 +1,7 @@
 import type { ErrorCode } from "../../core/errors.ts";
-import type { SpoolDepth } from "./spool.ts";
+
+/** How much waits. @property oldestAtMs when the oldest was written, milliseconds since 1970; 0 when nothing waits */
+export type SpoolDepth = { entries: number; bytes: number; oldestAtMs: number };
 
 /**
  * What happens to a spool. `opened` comes first, with a way to ask for the depth; `damaged` is lost data (told to nobody

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import { DrainCursor } from "./cursor.ts";
-import type { SpoolEvent } from "./events.ts";
+import type { SpoolDepth, SpoolEvent } from "./events.ts";
 import { asSpoolError, diskFiles, type SpoolFile, type SpoolFiles } from "./files.ts";
 import { findSegments, type Segment, saltOf, segmentName } from "./segment.ts";
 import { SegmentReader } from "./segment-reader.ts";
@@ -26,9 +26,6 @@ export type SpoolOptions = {
   /** Instead of the folder on the disk. */
   files?: SpoolFiles;
 };
-
-/** How much waits. @property oldestAtMs when the oldest was written, milliseconds since 1970; 0 when nothing waits */
-export type SpoolDepth = { entries: number; bytes: number; oldestAtMs: number };
 
 /** A record that was read back, to be given to {@link Spool.done} once the log has it. */
 export type Taken = {
