@@ -1,4 +1,5 @@
 /** `npm run check`: everything about the sources that a machine can judge without running them. */
+import { composeProblems } from "./check/compose.ts";
 import { staleGenerated } from "./check/generated.ts";
 import {
   lockedAddresses,
@@ -32,6 +33,7 @@ const steps: Step[] = [
   },
   { name: "commands are short", find: () => longCommands(root) },
   { name: "only internal/config reads the environment", find: () => strayEnvironment(root) },
+  { name: "docker-compose.yml (Compose Specification)", find: () => composeProblems(root) },
   { name: "no download addresses in the lock file", find: () => lockedAddresses(root) },
   { name: "no stray bytes", find: () => strayBytes(root) },
 ];

@@ -3,6 +3,7 @@ import type { Engine, StartOptions } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { findCassandraJars, findProgram } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
+import { imageOf } from "./image-of.ts";
 import { startContainer } from "./server-container.ts";
 import { startServer, workFolder } from "./server-process.ts";
 import { listening, startEngine } from "./start-engine.ts";
@@ -24,7 +25,6 @@ export type CassandraOptions = StartOptions & {
 export const CASSANDRA_DATA_CENTER = "datacenter1";
 
 const HOW_TO_GET = "Get it with `npm run engines` (needs Maven), and Java 17 on the PATH.";
-const IMAGE = "cassandra:5.0";
 const INNER_PORT = 9042;
 const START_TIMEOUT_MS = 180_000;
 const DEFAULT_HEAP_MB = 512;
@@ -77,7 +77,7 @@ async function startNative(java: string, jars: string, options: CassandraOptions
 function startInContainer(options: CassandraOptions) {
   const heap = `${options.heapMb ?? DEFAULT_HEAP_MB}M`;
   return startContainer({
-    image: IMAGE,
+    image: imageOf("cassandra"),
     innerPort: INNER_PORT,
     port: options.port,
     env: { MAX_HEAP_SIZE: heap, HEAP_NEWSIZE: "128M", CASSANDRA_SNITCH: "SimpleSnitch" },

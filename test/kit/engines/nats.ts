@@ -5,6 +5,7 @@ import type { Engine, StartOptions } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { findProgram, PROJECT } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
+import { imageOf } from "./image-of.ts";
 import { startContainer } from "./server-container.ts";
 import { startServer, workFolder } from "./server-process.ts";
 import { engineOf, listening, startEngine } from "./start-engine.ts";
@@ -24,7 +25,6 @@ export type NatsOptions = StartOptions & {
 /** How to get a native server, in a sentence. */
 export const NATS_HOW_TO_GET =
   "Get it with `npm run engines` (needs Go), or put nats-server 2.12 or newer on the PATH.";
-const IMAGE = "nats:2.15.2";
 const INNER_PORT = 4222;
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 20_000;
@@ -73,7 +73,7 @@ async function startNative(program: string, options: NatsOptions) {
 
 function startInContainer(options: NatsOptions) {
   return startContainer({
-    image: IMAGE,
+    image: imageOf("nats"),
     innerPort: INNER_PORT,
     port: options.port,
     command: ["-c", "/bimride.conf"],

@@ -2,6 +2,7 @@ import type { Engine, StartOptions } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { findProgram } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
+import { imageOf } from "./image-of.ts";
 import { startContainer } from "./server-container.ts";
 import { startServer, workFolder } from "./server-process.ts";
 import { listening, startEngine } from "./start-engine.ts";
@@ -12,7 +13,6 @@ export type RedisOptions = StartOptions & {
 };
 
 const HOW_TO_GET = "Install redis-server 7.0 or newer (Debian: apt install redis-server).";
-const IMAGE = "redis:7.2";
 const INNER_PORT = 6379;
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 20_000;
@@ -34,7 +34,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
       options.folder === undefined
         ? () =>
             startContainer({
-              image: IMAGE,
+              image: imageOf("redis"),
               innerPort: INNER_PORT,
               port: options.port,
               command: ["redis-server", ...DURABILITY, ...(options.args ?? [])],

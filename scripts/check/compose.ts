@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { parse } from "yaml";
+
+/** The file that is checked. */
+export const COMPOSE_PATH = "docker-compose.yml";
+
+type Service = {
+  image?: string;
+  build?: { context: string; dockerfile: string };
+  depends_on?: Record<string, unknown>;
+  volumes?: string[];
+  healthcheck?: unknown;
+  restart?: string;
+};
+
+type Compose = { services: Record<string, Service>; volumes: Record<string, unknown> };
+
+/**
+ * What is wrong with docker-compose.yml: by the Compose Specification's own schema, which the package docker-compose
+ * ships, and in what a schema can't see: names that lead nowhere, files that are not there.
+ */
+export async function composeProblems(root: string): Promise<string[]> {
+  const text = await readFile(join(root, COMPOSE_PATH), "utf8");
+  const document: unknown = parse(text, { merge: true });
+  const wrong = await schemaProblems(document);
+  return (wrong.length > 0 ? wrong : deadEnds(root, document as Compose)).map(
+    (problem) => `${COMPOSE_PATH}: ${problem}`,
+  );
+}
+
+async function schemaProblems(document: unknown): Promise<string[]> {
+  const path = createRequire(import.meta.url).resolve("docker-compose/schema/compose-spec.json");
+  // Ajv knows draft 7 under its http name only; it is its default.
+  const { $schema: _, ...schema } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+  const validate = new Ajv({ strict: false, validateFormats: false, allErrors: true }).compile(schema);
+  if (validate(document)) return [];
+  return (validate.errors ?? []).map(
+    (error) => `${error.instancePath || "the file"} ${error.message} ${JSON.stringify(error.params)}`,
+  );
+}
+
+function deadEnds(root: string, { services, volumes }: Compose): string[] {
+  const problems: string[] = [];
+  const used = new Set<string>();
+  for (const [name, service] of Object.entries(services)) {
+    for (const other of Object.keys(service.depends_on ?? {})) {
+      if (services[other] === undefined) problems.push(`${name} depends on ${other}, which is no service`);
+    }
+    for (const mount of service.volumes ?? []) {
+      const [source] = withDefaults(mount).split(":") as [string];
+      if (source.startsWith("./")) {
+        if (!existsSync(join(root, source))) problems.push(`${name} mounts ${source}, which is not there`);
+      } else if (!source.startsWith("/")) {
+        used.add(source);
+        if (!(source in volumes)) problems.push(`${name} mounts ${source}, which is no volume`);
+      }
+    }
+    if (service.build !== undefined && !existsSync(join(root, service.build.dockerfile))) {
+      problems.push(`${name} is built from ${service.build.dockerfile}, which is not there`);
+    }
+    if (service.restart === "unless-stopped" && service.healthcheck === undefined) {
+      problems.push(`${name} has no health check`);
+    }
+  }
+  const unused = Object.keys(volumes).filter((volume) => !used.has(volume));
+  return [...problems, ...unused.map((volume) => `nobody mounts the volume ${volume}`)];
+}
+
+/** Compose's `${NAME:-default}`, as it is without the environment. */
+function withDefaults(text: string): string {
+  return text.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
+}
