@@ -12,7 +12,7 @@ const ATTEMPTS = 200;
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1));
-    if (await isFree(host, port)) return port;
+    if (await isFreePort(host, port)) return port;
   }
   throw new Error(`no free port among ${ATTEMPTS} tried between ${FIRST_PORT} and ${LAST_PORT}`);
 }
@@ -33,7 +33,8 @@ export async function retryWhenTaken<Result>(start: () => Promise<Result>): Prom
   }
 }
 
-function isFree(host: string, port: number): Promise<boolean> {
+/** Whether nobody listens there at the moment. */
+export function isFreePort(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));

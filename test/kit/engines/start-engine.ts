@@ -23,7 +23,8 @@ export async function startEngine(ways: EngineWays): Promise<Engine> {
     return engineOf(ways.name, "container", await ways.container());
   }
   if (ways.native === undefined) {
-    throw new EngineMissing(`no Docker engine answers and there is no native one. ${ways.howToGet}`);
+    const noContainer = ways.container === undefined ? "it must be native here" : "no Docker engine answers";
+    throw new EngineMissing(`no ${ways.name}: ${noContainer} and there is no native one. ${ways.howToGet}`);
   }
   return engineOf(ways.name, "native", await retryWhenTaken(ways.native));
 }

@@ -37,7 +37,7 @@ async function startOne(name: EngineName, running: Engine[]): Promise<SharedEngi
     return { address: engine.address };
   } catch (error) {
     if (!(error instanceof EngineMissing)) throw error;
-    const missing = `no ${name}: ${error.message}`;
+    const missing = error.message;
     if (process.env.CI) throw new Error(`${missing} In CI the engines' tests must run.`, { cause: error });
     process.stderr.write(`\nENGINE TESTS OF ${name.toUpperCase()} SKIPPED, ${missing}\n\n`);
     return { missing };

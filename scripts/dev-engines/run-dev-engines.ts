@@ -1,0 +1,38 @@
+import { hold } from "./hold.ts";
+import { type DevEngines, startDevEngines } from "./start-dev-engines.ts";
+
+export type DevOptions = {
+  /** Where the engines' data lies. */
+  folder: string;
+  print: (line: string) => void;
+  /** Ends everything, as does askToStop from another process. */
+  signal: AbortSignal;
+  /** Starts what runs on the engines, when they serve; disposed before them. */
+  alongside?: (engines: DevEngines) => Promise<AsyncDisposable>;
+};
+
+/**
+ * Runs the engines, and what goes with them, until the signal or until another process asks for the end. Then all is
+ * over: in reverse order, with the data kept.
+ * @throws HeldError when they run already; EngineMissing when one can't be had
+ */
+export async function runDevEngines({ folder, print, signal, alongside }: DevOptions): Promise<void> {
+  await using held = await hold(folder);
+  const stop = AbortSignal.any([signal, held.released]);
+  const stopped = new Promise<void>((resolve) => {
+    stop.addEventListener("abort", () => resolve(), { once: true });
+  });
+  print("starting NATS, Redis and Cassandra");
+  await using started = await startDevEngines(folder);
+  if (stop.aborted) return;
+  for (const { name, version, address } of started.engines) {
+    print(`${name.padEnd(10)}${address.padEnd(18)}${version}`);
+  }
+  for (const [name, value] of Object.entries(started.environment)) print(`export ${name}=${value}`);
+  await using _roles = (await alongside?.(started)) ?? NOTHING;
+  print("ready; Ctrl-C, or `npm run dev:engines -- stop` elsewhere, ends it");
+  await stopped;
+  print("stopping");
+}
+
+const NOTHING: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
