@@ -78,12 +78,15 @@ describe("loadSettings", () => {
     expect(problemsOf({}, argv).join()).toContain(problem);
   });
 
-  test.each(["0.0.0.0", "192.168.1.4", "example.com", "::"])("%s is refused without TLS, unless plaintext is asked for", (host) => {
-    expect(problemsOf({ BIMRIDE_HTTP_HOST: host }, []).join()).toContain("no TLS");
-    expect(problemsOf({ BIMRIDE_GRPC_HOST: host }, []).join()).toContain("no TLS");
-    const plaintext = { BIMRIDE_HTTP_HOST: host, BIMRIDE_LISTEN_PLAINTEXT: "true" };
-    expect(loadSettings(plaintext, []).httpHost).toBe(host);
-  });
+  test.each(["0.0.0.0", "192.168.1.4", "example.com", "::"])(
+    "%s is refused without TLS, unless plaintext is asked for",
+    (host) => {
+      expect(problemsOf({ BIMRIDE_HTTP_HOST: host }, []).join()).toContain("no TLS");
+      expect(problemsOf({ BIMRIDE_GRPC_HOST: host }, []).join()).toContain("no TLS");
+      const plaintext = { BIMRIDE_HTTP_HOST: host, BIMRIDE_LISTEN_PLAINTEXT: "true" };
+      expect(loadSettings(plaintext, []).httpHost).toBe(host);
+    },
+  );
 
   test.each(["127.0.0.1", "127.3.0.9", "::1", "localhost"])("%s is a loopback address", (host) => {
     expect(loadSettings({ BIMRIDE_HTTP_HOST: host }, []).httpHost).toBe(host);

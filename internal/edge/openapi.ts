@@ -169,7 +169,8 @@ const ingest = {
       answers: {
         ...answer("The verdicts; none is BUFFERED.", message("PublishBatchResponse")),
         "202": {
-          description: "The verdicts; some are BUFFERED: keep those fixes and send them again until ACCEPTED.",
+          description:
+            "The verdicts; some are BUFFERED: keep those fixes and send them again until ACCEPTED.",
           content: json(message("PublishBatchResponse")),
         },
       },
