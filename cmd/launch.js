@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts one of the commands. Plain old JavaScript without imports, so that every Node can read it and an old one can say
 // what is wrong instead of stumbling over TypeScript.
-var commands = ["bimride", "bimctl", "drive", "simulate", "bench", "drill"];
+var commands = ["bimride", "gateway", "processor", "edge", "bimctl", "drive", "simulate", "bench", "drill"];
 var invokedAs = process.argv[1].replace(/^.*[\\/]/, "").replace(/\.(js|cmd)$/, "");
 // As a linked program the name it was called by says which command; else the first argument does.
 var command = commands.indexOf(invokedAs) >= 0 ? invokedAs : process.argv.splice(2, 1)[0];

@@ -1,26 +1,31 @@
-import { existsSync } from "node:fs";
-import { jwksFile, jwksUrl, type KeySource } from "../auth/jwks.ts";
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { jwtAuthenticator } from "../auth/jwt.ts";
-import { jwksPathOf, makeKeyFiles, openSigningKey } from "../auth/keys.ts";
-import { type TokenMint, tokenMint } from "../auth/mint.ts";
-import { limitsOf, type Settings, SettingsError } from "../config/settings.ts";
+import { limitsOf, type Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
+import { ProjectionEvents } from "../projections/events.ts";
+import { regionFinder } from "../regions/region-of.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
 import { TripService } from "../trips/service.ts";
-import { type DataFolder, openDataFolder } from "./data-folder.ts";
-import { type Edge, startEdge } from "./edge-role.ts";
-import { openEngines } from "./engines.ts";
+import { openDataFolder } from "./data-folder.ts";
 import { startGateway } from "./gateway-role.ts";
+import { openKeys } from "./keys.ts";
 import { type App, type Parts, secureRandom } from "./parts.ts";
+import { announceNode } from "./placement.ts";
 import { choosePort } from "./ports.ts";
 import { type Processor, startProcessor } from "./processor-role.ts";
+import { dataFolderOf, enginesOver, openRegions, ownRegion, readRegions } from "./region-parts.ts";
+import { ALL_ROLES, type Role } from "./roles.ts";
+import { startWeb } from "./web.ts";
 
 export type { App } from "./parts.ts";
 
 export type AppOptions = {
   telemetry: Telemetry;
+  /** What the process is; everything by default. */
+  roles?: ReadonlySet<Role>;
   /** Time of the fixes; the machine's by default. */
   clock?: Clock;
   /** Told what a person at the terminal should know. */
@@ -36,60 +41,33 @@ const POLL_MS = 20;
 
 /** Builds and starts everything; disposing ends it in reverse order: no new work first, the stores last. */
 export async function startApp(settings: Settings, options: AppOptions): Promise<App> {
-  const { telemetry, clock = systemClock, print = () => {} } = options;
-  const limits = { ...limitsOf(settings), ...options.limits };
+  const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(openDataFolder(settings.dataDir, settings.dataFresh));
-  const keys = await openKeys(settings, folder, clock, options.ownKeys ?? settings.demoEnabled);
-  const engines = await openEngines(stack, {
-    path: folder.path,
-    region: settings.region,
-    clock,
-    limits,
-    logMaxBytes: settings.logMaxBytes,
-    logger: telemetry.logger,
-  });
-  const { authIssuer: issuer, authAudience: audience, region } = settings;
-  const { log, bus, trips } = engines;
-  const announcer = stack.use(
-    new TripAnnouncer({ trips, log, bus, clock, logger: telemetry.logger.child({ part: "trips" }) }),
-  );
-  const parts: Parts = {
-    settings,
-    limits,
-    clock,
-    telemetry,
-    engines,
-    trips: new TripService({ trips, announcer, clock, limits, region, randomBytes: secureRandom }),
-    authenticator: jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
-    mint: keys.mint,
-  };
-  const processor = stack.use(await startProcessor(parts));
-  // Nobody may see a state older than one that was shown before a crash: first the replay, then the doors.
-  await processor.liveCaughtUp();
-  const port = (setting: "http" | "grpc") =>
-    setting === "http"
-      ? choosePort(settings.httpPort, settings.httpHost, settings.given.has("httpPort"), "http.port", print)
-      : choosePort(settings.grpcPort, settings.grpcHost, settings.given.has("grpcPort"), "grpc.port", print);
-  const gateway = stack.use(await startGateway(parts, await port("grpc")));
-  const edge = stack.use(await startEdge(parts, await port("http"), gateway, processor));
-  const app = face(parts, processor, edge, gateway.address);
-  if (settings.demoEnabled) {
-    const { startDemo } = await import("./demo.ts");
-    stack.use(await startDemo(app, parts));
-  }
-  const owned = stack.move();
-  return Object.assign(app, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
-}
+  const parts = await openParts(stack, settings, { ...options, clock, roles });
 
-function face(
-  parts: Parts,
-  processor: Processor,
-  edge: Edge,
-  grpcAddress: string,
-): Omit<App, typeof Symbol.asyncDispose> {
-  return {
-    httpUrl: edge.url,
+  const processors: Processor[] = [];
+  if (roles.has("processor")) {
+    const events = new ProjectionEvents(telemetry, clock);
+    for (const region of parts.byRegion.values())
+      processors.push(stack.use(await startProcessor(parts, region, events)));
+    // Nobody may see a state older than one that was shown before a crash: first the replay, then the doors.
+    for (const processor of processors) await processor.liveCaughtUp();
+  }
+  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
+  const gateway = roles.has("gateway")
+    ? stack.use(
+        await startGateway(
+          parts,
+          await choosePort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port", print),
+        ),
+      )
+    : undefined;
+  const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
+  const web = stack.use(await startWeb(parts, roles, port, gateway, processors));
+  const grpcAddress = gateway?.address ?? "";
+  stack.use(await announceNode(parts, roles, web.url, grpcAddress));
+  const app: Omit<App, typeof Symbol.asyncDispose> = {
+    httpUrl: web.url,
     grpcAddress,
     engines: parts.engines,
     async mint(role, subject) {
@@ -97,30 +75,55 @@ function face(
       return (await parts.mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token;
     },
     async ready() {
-      while (!(await edge.isReady())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      while (!(await web.isReady())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     },
-    liveCaughtUp: () => processor.liveCaughtUp(),
+    async liveCaughtUp() {
+      for (const processor of processors) await processor.liveCaughtUp();
+    },
   };
+  if (settings.demoEnabled && roles === ALL_ROLES) {
+    const { startDemo } = await import("./demo.ts");
+    stack.use(await startDemo(app, parts));
+  }
+  const owned = stack.move();
+  return Object.assign(app, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
 }
 
-type Keys = { source: KeySource; mint: TokenMint | undefined };
+type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role> };
 
-async function openKeys(
-  settings: Settings,
-  folder: DataFolder,
-  clock: Clock,
-  mayMake: boolean,
-): Promise<Keys> {
-  if (settings.authJwksUrl) return { source: jwksUrl(new URL(settings.authJwksUrl)), mint: undefined };
-  if (settings.authJwksFile) return { source: await jwksFile(settings.authJwksFile, clock), mint: undefined };
-  const keyFolder = folder.path("keys");
-  const there = existsSync(jwksPathOf(keyFolder));
-  if (!there && !mayMake) {
-    throw new SettingsError([
-      "auth.jwks_file or auth.jwks_url must be set without demo mode (or make development keys: npm run -s bimctl -- keys)",
-    ]);
-  }
-  const key = there ? await openSigningKey(keyFolder) : await makeKeyFiles(keyFolder);
-  const mint = tokenMint(key, settings.authIssuer, settings.authAudience, () => clock.now());
-  return { source: await jwksFile(jwksPathOf(keyFolder), clock), mint };
+/** Opens what the roles share. */
+async function openParts(stack: AsyncDisposableStack, settings: Settings, options: Chosen): Promise<Parts> {
+  const { telemetry, clock, roles } = options;
+  const limits = { ...limitsOf(settings), ...options.limits };
+  const regions = await readRegions(settings);
+  const own = ownRegion(settings, regions);
+  const nodeId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const folder =
+    settings.engines === "embedded" || roles.has("gateway")
+      ? stack.use(openDataFolder(dataFolderOf(settings, roles), settings.dataFresh))
+      : undefined;
+  const letsIn = roles.has("gateway") || roles.has("edge");
+  const keys = letsIn
+    ? await openKeys(settings, folder, clock, options.ownKeys ?? settings.demoEnabled)
+    : undefined;
+  const { authIssuer: issuer, authAudience: audience } = settings;
+  const byRegion = await openRegions(stack, regions, own, {
+    ...{ settings, limits, clock, telemetry, roles, nodeId, folder },
+  });
+  const engines = enginesOver(byRegion, own);
+  const regionOf = regionFinder(regions, limits);
+  const { bus, trips } = engines;
+  const logger = telemetry.logger.child({ part: "trips" });
+  const logs = new Map([...byRegion].map(([name, region]) => [name, region.engines.log]));
+  const announcer = stack.use(new TripAnnouncer({ trips, logs, bus, clock, logger }));
+  return {
+    ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, engines },
+    trips: new TripService({
+      ...{ trips, announcer, clock, limits },
+      regionOf: (position) => regionOf(position.latDeg, position.lonDeg, own),
+      randomBytes: secureRandom,
+    }),
+    authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
+    mint: keys?.mint,
+  };
 }

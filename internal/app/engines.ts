@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
@@ -7,16 +8,26 @@ import type { Latest } from "../latest/latest.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Leases } from "../partitions/lease.ts";
 import type { Snapshots } from "../partitions/snapshots.ts";
+import type { Nodes } from "../placement/nodes.ts";
 import type { Trips } from "../trips/trips.ts";
+import type { Links } from "./links.ts";
 
 /** What an engine may need to start. */
 export type EngineContext = {
-  /** Path of something in the data folder. */
-  path(...parts: string[]): string;
+  settings: Settings;
   region: string;
+  /** Path of something of the region's in the data folder. */
+  path(...parts: string[]): string;
+  /** Path of something that the regions share. */
+  sharedPath(...parts: string[]): string;
+  /** Opens something once for all regions that name it alike. */
+  share<Thing extends AsyncDisposable>(key: string, open: () => Promise<Thing>): Promise<Thing>;
+  /** Connections to the servers of the region. */
+  links: Links;
+  /** Names this process among the others. */
+  nodeId: string;
   clock: Clock;
   limits: Limits;
-  logMaxBytes: number;
   logger: Logger;
 };
 
@@ -27,77 +38,152 @@ export type Engines = {
   trips: Trips;
   latest: Latest;
   bus: LiveBus;
-  leases: Leases;
-  snapshots: Snapshots;
 };
 
+/** What only a processor opens: to open leases is to ask for partitions. */
+export type Ownership = { leases: Leases; snapshots: Snapshots };
+
+type Openable = Engines & Ownership & { nodes: Nodes };
 type EngineTable = {
-  [Port in keyof Engines]: Record<string, (context: EngineContext) => Promise<Engines[Port]>>;
+  [Port in keyof Openable]: Record<Settings["engines"], (context: EngineContext) => Promise<Openable[Port]>>;
 };
 
 /** THE TABLE of engines. Nothing outside an engine's folder knows which one runs; each loads only when it is chosen. */
 export const ENGINES = {
   log: {
-    async sqlite({ path, region, clock, limits, logMaxBytes }) {
+    async embedded({ path, region, clock, limits, settings }) {
       const { openSqliteLog } = await import("../eventlog/sqlite/log.ts");
       const { partitions } = limits;
-      return openSqliteLog({
-        path: path("log.sqlite"),
+      const maxBytes = settings.logMaxBytes;
+      return openSqliteLog({ path: path("log.sqlite"), region, partitions, clock, limits, maxBytes });
+    },
+    async real({ links, region, limits, settings }) {
+      const { openNatsLog } = await import("../eventlog/nats/log.ts");
+      return openNatsLog({
+        link: await links.nats(),
         region,
-        partitions,
-        clock,
+        partitions: limits.partitions,
+        replicas: settings.natsReplicas,
+        retentionMs: settings.logRetentionMs,
+        maxBytes: settings.logMaxBytes,
         limits,
-        maxBytes: logMaxBytes,
       });
     },
   },
   history: {
-    async sqlite({ path }) {
-      const { openSqliteHistory } = await import("../history/sqlite/history.ts");
-      return openSqliteHistory({ path: path("history.sqlite") });
-    },
+    embedded: ({ sharedPath, share }) =>
+      share("history", async () => {
+        const { openSqliteHistory } = await import("../history/sqlite/history.ts");
+        return openSqliteHistory({ path: sharedPath("history.sqlite") });
+      }),
+    real: ({ links, share, settings }) =>
+      share(`history ${links.cassandraName}`, async () => {
+        const { openCassandraHistory } = await import("../history/cassandra/history.ts");
+        return openCassandraHistory({
+          link: await links.cassandra(),
+          retentionMs: settings.historyRetentionMs,
+        });
+      }),
   },
   trips: {
-    async sqlite({ path }) {
-      const { SqliteTrips } = await import("../trips/sqlite/sqlite-trips.ts");
-      return SqliteTrips.open({ path: path("trips.sqlite") });
-    },
+    embedded: ({ sharedPath, share }) =>
+      share("trips", async () => {
+        const { SqliteTrips } = await import("../trips/sqlite/sqlite-trips.ts");
+        return SqliteTrips.open({ path: sharedPath("trips.sqlite") });
+      }),
+    real: ({ links, share, clock, settings }) =>
+      share(`trips ${links.cassandraName}`, async () => {
+        const { openCassandraTrips } = await import("../trips/cassandra/trips.ts");
+        return openCassandraTrips({
+          link: await links.cassandra(),
+          clock,
+          retentionMs: settings.historyRetentionMs,
+        });
+      }),
   },
   latest: {
-    async memory({ clock }) {
+    async embedded({ clock }) {
       const { MemoryLatest } = await import("../latest/memory/memory-latest.ts");
       return new MemoryLatest(clock);
     },
+    async real({ links, region, limits, clock }) {
+      const { openRedisLatest } = await import("../latest/redis/latest.ts");
+      return openRedisLatest({ link: await links.redis(), region, limits, clock });
+    },
   },
   bus: {
-    async memory({ logger }) {
-      const { MemoryBus } = await import("../live/memory/memory-bus.ts");
-      return new MemoryBus((error) => logger.error({ err: error }, "a listener of the live bus threw"));
+    embedded: ({ logger, share }) =>
+      share("bus", async () => {
+        const { MemoryBus } = await import("../live/memory/memory-bus.ts");
+        return new MemoryBus((error) => logger.error({ err: error }, "a listener of the live bus threw"));
+      }),
+    async real({ links, region, logger }) {
+      const { openNatsBus } = await import("../live/nats/bus.ts");
+      return openNatsBus({
+        link: await links.nats(),
+        region,
+        onError: (error) => logger.error({ err: error }, "a listener of the live bus threw"),
+      });
     },
   },
   leases: {
-    async local({ path, clock, limits }) {
+    async embedded({ path, clock, limits }) {
       const { openLocalLeases } = await import("../partitions/local/leases.ts");
       return openLocalLeases({ path: path("epoch"), partitions: limits.partitions, clock });
     },
+    async real({ links, region, limits, clock, nodeId, settings, logger }) {
+      const { openNatsLeases } = await import("../partitions/nats/leases.ts");
+      return openNatsLeases({
+        link: await links.nats(),
+        region,
+        partitions: limits.partitions,
+        memberId: nodeId,
+        clock,
+        limits,
+        replicas: settings.natsReplicas,
+        onError: (error) => logger.warn({ err: error }, "leases"),
+      });
+    },
   },
   snapshots: {
-    async local({ path }) {
+    async embedded({ path }) {
       const { openFileSnapshots } = await import("../partitions/local/snapshots.ts");
       return openFileSnapshots(path("snapshots"));
+    },
+    async real({ links, region, settings }) {
+      const { openNatsSnapshots } = await import("../partitions/nats/snapshots.ts");
+      return openNatsSnapshots({ link: await links.nats(), region, replicas: settings.natsReplicas });
+    },
+  },
+  nodes: {
+    embedded: ({ share }) =>
+      share("nodes", async () => {
+        const { localNodes } = await import("../placement/local/nodes.ts");
+        return localNodes();
+      }),
+    async real({ links, region, settings, clock, limits, logger }) {
+      const { openNatsNodes } = await import("../placement/nats/nodes.ts");
+      return openNatsNodes({
+        link: await links.nats(),
+        region,
+        replicas: settings.natsReplicas,
+        clock,
+        limits,
+        onError: (error) => logger.warn({ err: error }, "nodes"),
+      });
     },
   },
 } as const satisfies EngineTable;
 
-/** Opens the embedded engines; the stack closes them in reverse order. */
+/** Opens the engines of a region; the stack closes them in reverse order. */
 export async function openEngines(stack: AsyncDisposableStack, context: EngineContext): Promise<Engines> {
+  const { engines } = context.settings;
+  const { log, history, trips, latest, bus } = ENGINES;
   return {
-    log: stack.use(await ENGINES.log.sqlite(context)),
-    history: stack.use(await ENGINES.history.sqlite(context)),
-    trips: stack.use(await ENGINES.trips.sqlite(context)),
-    latest: stack.use(await ENGINES.latest.memory(context)),
-    bus: stack.use(await ENGINES.bus.memory(context)),
-    leases: stack.use(await ENGINES.leases.local(context)),
-    snapshots: await ENGINES.snapshots.local(context),
+    history: await history[engines](context),
+    trips: await trips[engines](context),
+    log: stack.use(await log[engines](context)),
+    latest: stack.use(await latest[engines](context)),
+    bus: engines === "embedded" ? await bus.embedded(context) : stack.use(await bus.real(context)),
   };
 }

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import type { Parts } from "./parts.ts";
 import { urlHost } from "./ports.ts";
@@ -9,6 +8,8 @@ export type Gateway = AsyncDisposable & {
   readonly ingest: Ingest;
   /** True once it goes away. */
   readonly draining: boolean;
+  /** True where a spool on the disk stands in for a log that is away. */
+  readonly spools: boolean;
   /** Tells the devices on every transport to reconnect, ends what is left, and lets the log have what was accepted. */
   drain(): Promise<void>;
 };
@@ -17,14 +18,15 @@ const HEALTH_PERIOD_MS = 1_000;
 /** A stop is to take less than 5 s in all; shorter than the edge's own grace, so that WebSockets hear why they end. */
 const DRAIN = { reconnectWithinMs: 1_000, forceAfterMs: 1_500 };
 
-/** The gateway: the ways in for devices. HTTP and WebSocket are routes of the edge's server in this process. */
+/** The gateway: the ways in for devices. HTTP and WebSocket are routes of the process's HTTP server. */
 export async function startGateway(parts: Parts, port: number): Promise<Gateway> {
-  const { settings, engines, authenticator, clock, limits, telemetry } = parts;
+  const { settings, engines, authenticator, clock, limits, telemetry, nodeId } = parts;
   const { log, bus, trips } = engines;
+  if (!authenticator) throw new Error("a gateway needs keys to check tokens with");
   const ingest = createIngest({
     ...{ log, bus, trips, authenticator, clock, limits, telemetry },
-    region: settings.region,
-    gatewayId: `${hostname()}-${process.pid}`,
+    region: log.region,
+    gatewayId: nodeId,
   });
   const grpc = await ingest.startGrpc({ host: settings.grpcHost, port });
   const watch = setInterval(() => {
@@ -42,6 +44,7 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
     get draining() {
       return draining !== undefined;
     },
+    spools: false,
     address: `${urlHost(settings.grpcHost)}:${grpc.port}`,
     ingest,
     async [Symbol.asyncDispose]() {

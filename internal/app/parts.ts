@@ -1,12 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { TokenMint } from "../auth/mint.ts";
-import type { Authenticator, Role } from "../auth/principal.ts";
+import type { Authenticator, Role as UserRole } from "../auth/principal.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { Regions } from "../regions/regions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripService } from "../trips/service.ts";
-import type { Engines } from "./engines.ts";
+import type { EngineContext, Engines } from "./engines.ts";
+
+/** A region as this process sees it. */
+export type RegionParts = { context: EngineContext; engines: Engines };
 
 /** What the roles of one process share. */
 export type Parts = {
@@ -14,21 +18,31 @@ export type Parts = {
   limits: Limits;
   clock: Clock;
   telemetry: Telemetry;
+  /** Names this process among the others, in logs and placement. */
+  nodeId: string;
+  regions: Regions;
+  /** Region for places outside every polygon, else the one nearest, near the border the last one (regions/region-of.ts). */
+  regionOf(latDeg: number, lonDeg: number, lastRegion: string): string;
+  /** The regions that this process works with. */
+  byRegion: ReadonlyMap<string, RegionParts>;
+  /** The stores over all regions; the log is the own region's. */
   engines: Engines;
   trips: TripService;
-  authenticator: Authenticator;
+  /** Undefined where nobody is let in: a processor alone. */
+  authenticator: Authenticator | undefined;
   /** Undefined where tokens come from elsewhere. */
   mint: TokenMint | undefined;
 };
 
-/** The whole service in one process. */
+/** One process of the service. */
 export type App = AsyncDisposable & {
   readonly httpUrl: string;
+  /** host:port of the drivers' gRPC port; empty without a gateway. */
   readonly grpcAddress: string;
   /** The engines behind it, for tests and tools. */
   readonly engines: Engines;
   /** A token of the process's own keys. Throws where tokens come from elsewhere. */
-  mint(role: Role, subject: string): Promise<string>;
+  mint(role: UserRole, subject: string): Promise<string>;
   /** Resolves once every readiness check is content. */
   ready(): Promise<void>;
   /** Resolves once the live projection has read what the log holds now. */

@@ -1,57 +1,75 @@
 import type { Lease } from "../partitions/lease.ts";
+import type { ProjectionEvents } from "../projections/events.ts";
 import { HistoryView } from "../projections/history.ts";
 import { LiveView } from "../projections/live.ts";
 import { Projection } from "../projections/projection.ts";
 import { createProposer } from "../projections/proposer.ts";
 import { startTicker } from "../projections/ticker.ts";
-import type { Parts } from "./parts.ts";
+import { ENGINES, type Engines } from "./engines.ts";
+import type { Parts, RegionParts } from "./parts.ts";
 
 export type Processor = AsyncDisposable & {
   /** Why it is not well, if it isn't. */
   health(): string | undefined;
-  /** Resolves once the live projection has read what the log holds now. */
+  /** Resolves once the live projection has read what the log holds now, of the partitions at hand. */
   liveCaughtUp(): Promise<void>;
 };
 
-/** How far the embedded history may lag behind the log. */
-const HISTORY_STORE_PERIOD_MS = 500;
+/** How often a store is looked after. */
+const STORE_PERIOD_MS = 500;
 const SWEEP_PERIOD_MS = 5_000;
 const TRIM_PERIOD_MS = 600_000;
+const LAG_PERIOD_MS = 2_000;
 
-/** The processor: live and history projections over the log, with the chores of the stores they fill. */
-export async function startProcessor(parts: Parts): Promise<Processor> {
-  const { clock, limits, engines, telemetry, trips, settings } = parts;
-  const { log, latest, history, bus, snapshots } = engines;
-  const logger = telemetry.logger.child({ part: "processor" });
+/** The processor of a region: live and history projections over the partitions that it holds, with the chores of the stores they fill. */
+export async function startProcessor(
+  parts: Parts,
+  { context, engines }: RegionParts,
+  events: ProjectionEvents,
+): Promise<Processor> {
+  const { clock, limits, telemetry, settings } = parts;
+  const { log, latest, history, bus } = engines;
+  const logger = telemetry.logger.child({ part: "processor", region: log.region });
   await using stack = new AsyncDisposableStack();
 
-  let leases: readonly Lease[] = [];
-  await engines.leases.held((held) => {
-    leases = held;
-  });
+  const leases = new Map<number, Lease>();
+  const lease = (partition: number) => leases.get(partition);
   const proposer = createProposer(
-    (detection) => trips.proposeDetected(detection),
+    (detection) => parts.trips.proposeDetected(detection),
     ({ tripId, status }, error) => logger.warn({ err: error, tripId, status }, "detected phase not stored"),
   );
   stack.defer(() => proposer.idle());
-  const lease = (partition: number) => leases.find((held) => held.partition === partition);
   const liveView = new LiveView({
-    bus,
-    latest,
-    clock,
-    limits,
-    lease,
+    ...{ bus, latest, clock, limits, lease, events },
     propose: (detection) => proposer.offer(detection),
   });
-  const historyView = new HistoryView({ history, limits, storePeriodMs: HISTORY_STORE_PERIOD_MS });
-  const deps = { log, snapshots, clock, limits, logger };
-  const past = stack.use(await Projection.start(deps, historyView));
-  const live = stack.use(await Projection.start(deps, liveView));
+  const embedded = settings.engines === "embedded";
+  const historyView = new HistoryView({
+    ...{ history, limits, clock, lease },
+    storePeriodMs: STORE_PERIOD_MS,
+    chunkRewriteMs: embedded ? 0 : settings.historyStorePeriodMs,
+  });
+  const snapshots = await ENGINES.snapshots[settings.engines](context);
+  const deps = { log, snapshots, clock, limits, logger, lease, events };
+  const past = stack.use(await Projection.start(deps, historyView, []));
+  const live = stack.use(await Projection.start(deps, liveView, []));
+  const leasing = stack.use(await ENGINES.leases[settings.engines](context));
+  let held: ReadonlySet<number> = new Set();
+  await leasing.held(async (now) => {
+    for (const each of now) leases.set(each.partition, each);
+    held = new Set(now.map(({ partition }) => partition));
+    await Promise.all([live.own([...held]), past.own([...held])]);
+    // What is given away keeps its lease until it is stored.
+    for (const partition of leases.keys()) if (!held.has(partition)) leases.delete(partition);
+  });
 
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
+  const ticks = { log, clock, limits, failed: warn("tick not appended") };
   stack.defer(
-    startTicker({ log, clock, limits, failed: warn("tick not appended") }, past.states, (state) =>
-      historyView.waits(state.partition),
+    startTicker(
+      ticks,
+      () => past.states,
+      (state) => historyView.waits(state.partition),
     ),
   );
   stack.defer(
@@ -66,12 +84,18 @@ export async function startProcessor(parts: Parts): Promise<Processor> {
       void history.trim(clock.now() - settings.historyRetentionMs).catch(warn("history not trimmed"));
     }),
   );
+  stack.defer(
+    clock.every(
+      LAG_PERIOD_MS,
+      () => void lookAtLag([live, past], engines, events).catch(warn("lag not known")),
+    ),
+  );
 
   const owned = stack.move();
   return {
     health: () => live.health() ?? past.health(),
     async liveCaughtUp() {
-      for (let partition = 0; partition < log.partitions; partition++) {
+      for (const { partition } of live.states) {
         const { last } = await log.bounds(partition);
         while (live.cursor(partition) < last) {
           const why = live.health();
@@ -82,4 +106,17 @@ export async function startProcessor(parts: Parts): Promise<Processor> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function lookAtLag(
+  projections: readonly Projection[],
+  { log }: Engines,
+  events: ProjectionEvents,
+): Promise<void> {
+  for (const projection of projections) {
+    for (const { partition } of projection.states) {
+      const { last } = await log.bounds(partition);
+      events.lag(projection.name, partition, Math.max(0, last - projection.cursor(partition)));
+    }
+  }
 }

@@ -2,13 +2,15 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { edgeContext } from "./context.ts";
 import type { EdgeDeps } from "./deps.ts";
-import { buildServer, type Route } from "./server.ts";
+import { edgeEvents } from "./events.ts";
+import { buildNodeServer, type NodeContext, type Route } from "./node-server.ts";
+import { buildServer } from "./server.ts";
 
 /** Streams that did not end by themselves this long after the drain began are cut off. */
 const DRAIN_GRACE_MS = 2_000;
 
-/** The ways out, as one HTTP server. Dispose it to drain: streams end with DRAINING, then the server closes. */
-export interface Edge extends AsyncDisposable {
+/** A node's HTTP server. Dispose it to drain: streams end with DRAINING, then the server closes. */
+export interface NodeServer extends AsyncDisposable {
   readonly server: FastifyInstance;
   /** Every route, for whoever holds documents against them. */
   readonly routes: readonly Route[];
@@ -16,12 +18,27 @@ export interface Edge extends AsyncDisposable {
   listen(host: string, port: number): Promise<{ host: string; port: number }>;
 }
 
-/** Builds the edge. Nothing listens yet. */
-export async function createEdge(deps: EdgeDeps): Promise<Edge> {
+/** Builds the edge: the ways out, as one HTTP server. Nothing listens yet. */
+export async function createEdge(deps: EdgeDeps): Promise<NodeServer> {
   const edge = edgeContext(deps);
-  const { server, routes } = await buildServer(edge);
-  let closing: Promise<void> | undefined;
+  return nodeServer(await buildServer(edge), () =>
+    Promise.allSettled([edge.watches.drain(), deps.drainPlugins?.()]),
+  );
+}
 
+/** Builds the HTTP server of a node that is no edge: probes, metrics, and the routes of the plugins. Nothing listens yet. */
+export async function createNodeServer(
+  deps: Omit<NodeContext, "events"> & { drainPlugins?: () => Promise<void> },
+): Promise<NodeServer> {
+  const built = await buildNodeServer({ ...deps, events: edgeEvents(deps.telemetry) });
+  return nodeServer(built, async () => deps.drainPlugins?.());
+}
+
+function nodeServer(
+  { server, routes }: { server: FastifyInstance; routes: readonly Route[] },
+  drain: () => Promise<unknown>,
+): NodeServer {
+  let closing: Promise<void> | undefined;
   const close = async () => {
     // Wall time on purpose: a grace on a test's clock would never end.
     const grace = Promise.withResolvers<void>();
@@ -30,8 +47,7 @@ export async function createEdge(deps: EdgeDeps): Promise<Edge> {
       server.server.closeAllConnections();
     }, DRAIN_GRACE_MS);
     try {
-      const drained = Promise.allSettled([edge.watches.drain(), deps.drainPlugins?.()]);
-      await Promise.race([drained, grace.promise]);
+      await Promise.race([drain(), grace.promise]);
       await server.close();
     } finally {
       clearTimeout(cut);

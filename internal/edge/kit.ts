@@ -18,7 +18,7 @@ import { ChangeMaker, positionAt } from "../live/kit.ts";
 import { MemoryBus } from "../live/memory/memory-bus.ts";
 import { TripHub } from "../live/trip-hub.ts";
 import { DEFAULT_WEB_SETTINGS, type EdgeDeps } from "./deps.ts";
-import { createEdge, type Edge } from "./edge.ts";
+import { createEdge, type NodeServer } from "./edge.ts";
 
 /** For tests: a trip id that no other call gave. */
 export function someTripId(number: number): string {
@@ -27,7 +27,7 @@ export function someTripId(number: number): string {
 
 /** For tests: a real edge on a free port, with the real hub, bus and latest state, and keys of its own. */
 export type TestEdge = AsyncDisposable & {
-  edge: Edge;
+  edge: NodeServer;
   url: string;
   bus: MemoryBus;
   latest: MemoryLatest;

@@ -1,39 +1,54 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { HistoryOwnSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
 import type { Trip } from "../core/trip.ts";
 import { decodeChunk, encodeChunk } from "../history/codec.ts";
 import type { History, TripEvent } from "../history/history.ts";
+import type { Lease } from "../partitions/lease.ts";
 import type { PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
 import { type TripEntries, tripEntryOf, tripOfEntry } from "../pipeline/trip-entry.ts";
 import { OpenChunks } from "./open-chunks.ts";
-import type { View } from "./projection.ts";
+
 import { Settlements } from "./settlement.ts";
+import type { View } from "./view.ts";
 
 type Part = { state: PartitionState; chunks: OpenChunks; settlements: Settlements; events: TripEvent[] };
+
+export type HistoryViewDeps = {
+  history: History;
+  limits: Limits;
+  clock: Clock;
+  lease(partition: number): Lease | undefined;
+  /** Least time between two calls of `store`. */
+  storePeriodMs: number;
+  /**
+   * How long a chunk that grows may wait until its row is written again; full chunks are written at once. 0 where a row
+   * costs little, long where it costs more: what waits is in the snapshot.
+   */
+  chunkRewriteMs: number;
+};
 
 /** The history view: every fix into chunks, every status into the trip's events, ended trips settled. */
 export class HistoryView implements View {
   readonly name = "history";
   readonly storePeriodMs: number;
-  readonly #limits: Limits;
-  readonly #history: History;
-  readonly #parts: Part[] = [];
+  readonly #deps: HistoryViewDeps;
+  readonly #parts = new Map<number, Part>();
   readonly #tripEntries: TripEntries = new WeakMap();
 
-  /** @param storePeriodMs how far the store may lag: short for embedded engines, long where a row costs more */
-  constructor(deps: { history: History; limits: Limits; storePeriodMs: number }) {
-    this.#history = deps.history;
-    this.#limits = deps.limits;
+  constructor(deps: HistoryViewDeps) {
+    this.#deps = deps;
     this.storePeriodMs = deps.storePeriodMs;
   }
 
   restored(state: PartitionState, own: Uint8Array | undefined): void {
+    const { limits, clock, history, chunkRewriteMs } = this.#deps;
     const part: Part = {
       state,
-      chunks: new OpenChunks(this.#limits),
-      settlements: new Settlements(this.#limits, this.#history),
+      chunks: new OpenChunks(limits, clock, chunkRewriteMs),
+      settlements: new Settlements(limits, history),
       events: [],
     };
     if (own) {
@@ -43,11 +58,15 @@ export class HistoryView implements View {
         part.settlements.restore(tripOfEntry(ended.tripEntry), Number(ended.dueAtMs));
       }
     }
-    this.#parts[state.partition] = part;
+    this.#parts.set(state.partition, part);
+  }
+
+  released(partition: number): void {
+    this.#parts.delete(partition);
   }
 
   entry(state: PartitionState, out: PipelineOutput): void {
-    const part = this.#parts[state.partition]!;
+    const part = this.#parts.get(state.partition)!;
     for (const processed of out.fixes) {
       part.chunks.add(processed, state.pipelineTimeMs, state.cursor);
       const atMs = processed.fix.capturedAtMs + processed.batch.clockOffsetMs;
@@ -59,29 +78,30 @@ export class HistoryView implements View {
     }
   }
 
-  async store(): Promise<void> {
+  async store(all: boolean): Promise<void> {
+    const parts = [...this.#parts.values()].filter(({ state }) => this.#deps.lease(state.partition)?.valid());
     // What is due is taken with the chunks: a fix that comes from now on is not stored yet and makes its trip due again.
-    const due = this.#parts.map((part) => part.settlements.takeDue(part.state.pipelineTimeMs));
+    const due = parts.map((part) => part.settlements.takeDue(part.state.pipelineTimeMs));
     try {
-      await this.#storeChunks();
-      for (const part of this.#parts) {
+      await this.#storeChunks(parts, (i) => all || due[i]!.length > 0);
+      for (const part of parts) {
         await this.#storeEvents(part);
         part.chunks.closeOld(part.state.pipelineTimeMs);
       }
-      for (const [i, part] of this.#parts.entries()) await part.settlements.settle(due[i]!);
+      for (const [i, part] of parts.entries()) await part.settlements.settle(due[i]!);
     } catch (error) {
-      for (const [i, part] of this.#parts.entries()) part.settlements.retry(due[i]!);
+      for (const [i, part] of parts.entries()) part.settlements.retry(due[i]!);
       throw error;
     }
   }
 
   /** True while the partition needs time to go on: a trip waits for its settlement. */
   waits(partition: number): boolean {
-    return this.#parts[partition]?.settlements.waits() ?? false;
+    return this.#parts.get(partition)?.settlements.waits() ?? false;
   }
 
   own(state: PartitionState): Uint8Array {
-    const part = this.#parts[state.partition]!;
+    const part = this.#parts.get(state.partition)!;
     const endedTrips = [...part.settlements.all()].map(({ trip, dueAtMs }) => ({
       tripEntry: tripEntryOf(trip, this.#tripEntries),
       dueAtMs: BigInt(dueAtMs),
@@ -93,21 +113,21 @@ export class HistoryView implements View {
   async #storeEvents(part: Part): Promise<void> {
     const events = part.events.splice(0);
     try {
-      if (events.length > 0) await this.#history.putEvents(events);
+      if (events.length > 0) await this.#deps.history.putEvents(events);
     } catch (error) {
       part.events.unshift(...events);
       throw error;
     }
   }
 
-  async #storeChunks(): Promise<void> {
-    const taken = this.#parts.map((part) => part.chunks.takeDirty());
+  async #storeChunks(parts: readonly Part[], all: (part: number) => boolean): Promise<void> {
+    const taken = parts.map((part, i) => part.chunks.takeDirty(all(i)));
     const chunks = taken.flat();
     if (chunks.length === 0) return;
     try {
-      await this.#history.putChunks(chunks);
+      await this.#deps.history.putChunks(chunks);
     } catch (error) {
-      this.#parts.forEach((part, i) => {
+      parts.forEach((part, i) => {
         part.chunks.retry(taken[i]!);
       });
       throw error;

@@ -7,7 +7,8 @@ import type { Lease } from "../partitions/lease.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
 import type { Detection, PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
-import type { View } from "./projection.ts";
+import type { ProjectionEvents } from "./events.ts";
+import type { View } from "./view.ts";
 
 export type LiveViewDeps = {
   bus: LiveBus;
@@ -17,6 +18,7 @@ export type LiveViewDeps = {
   lease(partition: number): Lease | undefined;
   /** Proposes a detected phase to the trips store. Never throws; bounded by its maker. */
   propose(detection: Detection): void;
+  events?: ProjectionEvents;
 };
 
 type Pending = { parties: Map<string, LatestParty>; trips: Set<string>; state: PartitionState };
@@ -29,7 +31,7 @@ export class LiveView implements View {
   readonly name = "live";
   readonly storePeriodMs = 0;
   readonly #deps: LiveViewDeps;
-  readonly #pending: Pending[] = [];
+  readonly #pending = new Map<number, Pending>();
 
   constructor(deps: LiveViewDeps) {
     this.#deps = deps;
@@ -38,11 +40,15 @@ export class LiveView implements View {
   restored(state: PartitionState): void {
     const pending: Pending = { parties: new Map(), trips: new Set(state.trips.keys()), state };
     for (const party of latestParties(state)) pending.parties.set(party.partyKey, party);
-    this.#pending[state.partition] = pending;
+    this.#pending.set(state.partition, pending);
+  }
+
+  released(partition: number): void {
+    this.#pending.delete(partition);
   }
 
   entry(state: PartitionState, out: PipelineOutput): void {
-    const pending = this.#pending[state.partition]!;
+    const pending = this.#pending.get(state.partition)!;
     const processedAtMs = this.#deps.clock.now();
     for (const change of out.changes) {
       if (change.position) change.position.processedAtMs = processedAtMs;
@@ -54,7 +60,7 @@ export class LiveView implements View {
   }
 
   async store(): Promise<void> {
-    for (const pending of this.#pending) {
+    for (const pending of this.#pending.values()) {
       if (pending.parties.size === 0 && pending.trips.size === 0) continue;
       const lease = this.#deps.lease(pending.state.partition);
       if (!lease?.valid()) continue;
@@ -63,13 +69,14 @@ export class LiveView implements View {
       pending.parties.clear();
       pending.trips.clear();
       try {
-        await this.#deps.latest.update({
+        const { refused } = await this.#deps.latest.update({
           partition: pending.state.partition,
           partitionEpoch: lease.epoch,
           parties,
           trips: trips.flatMap((tripId) => copyOf(pending.state.trips.get(tripId)?.live)),
           removed: [],
         });
+        if (refused > 0) this.#deps.events?.refused(pending.state.partition, refused);
       } catch (error) {
         for (const party of parties)
           if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Fix, FixBatch } from "../core/fix.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
+import { VirtualClock } from "../core/virtual-clock.ts";
 import type { ProcessedFix } from "../pipeline/output.ts";
 import { OpenChunks } from "./open-chunks.ts";
 
@@ -23,6 +24,8 @@ function processed(seq: number, atMs: number, sessionId = "session-a"): Processe
   };
 }
 
+const openChunks = (clock = new VirtualClock(0), rewriteMs = 0) => new OpenChunks(limits, clock, rewriteMs);
+
 describe("open chunks", () => {
   test("hold every fix once, whatever order and sessions they come in", () => {
     const fix = fc.record({
@@ -31,11 +34,11 @@ describe("open chunks", () => {
     });
     fc.assert(
       fc.property(fc.array(fix, { maxLength: 60 }), (fixes) => {
-        const chunks = new OpenChunks(limits);
+        const chunks = openChunks();
         const rows = new Map<string, number[]>();
         fixes.forEach(({ age, session }, seq) => {
           chunks.add(processed(seq, T0 + seq * 1_000 - age, session), T0 + seq * 1_000, seq + 1);
-          for (const chunk of chunks.takeDirty()) {
+          for (const chunk of chunks.takeDirty(false)) {
             expect(chunk.fixes.length).toBeLessThanOrEqual(limits.maxFixesPerChunk);
             expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
             rows.set(
@@ -50,38 +53,54 @@ describe("open chunks", () => {
     );
   });
 
+  test("a chunk that grows waits for its time, one that is full or asked for does not", () => {
+    const clock = new VirtualClock(0);
+    const chunks = openChunks(clock, 15_000);
+    const add = (seq: number) => chunks.add(processed(seq, T0 + seq), T0 + seq, seq + 1);
+    add(0);
+    expect(chunks.takeDirty(false)).toEqual([]);
+    clock.advanceTo(15_000);
+    expect(chunks.takeDirty(false)).toHaveLength(1);
+    add(1);
+    expect(chunks.takeDirty(false)).toEqual([]);
+    expect(chunks.takeDirty(true)).toHaveLength(1);
+    for (let seq = 2; seq < limits.maxFixesPerChunk; seq++) add(seq);
+    expect(chunks.takeDirty(false)).toHaveLength(1);
+    expect(chunks.takeDirty(true)).toEqual([]);
+  });
+
   test("a chunk that could not be stored is given again", () => {
-    const chunks = new OpenChunks(limits);
+    const chunks = openChunks();
     chunks.add(processed(0, T0), T0, 1);
-    const taken = chunks.takeDirty();
-    expect(chunks.takeDirty()).toEqual([]);
+    const taken = chunks.takeDirty(false);
+    expect(chunks.takeDirty(false)).toEqual([]);
     chunks.retry(taken);
-    expect(chunks.takeDirty()).toEqual(taken);
+    expect(chunks.takeDirty(false)).toEqual(taken);
   });
 
   test("what is full and not stored yet stays in the snapshot", () => {
-    const chunks = new OpenChunks(limits);
+    const chunks = openChunks();
     for (let seq = 0; seq < 12; seq++) chunks.add(processed(seq, T0 + seq), T0 + seq, seq + 1);
     expect(chunks.all().flatMap((chunk) => chunk.fixes.map((fix) => fix.seq))).toHaveLength(12);
   });
 
   test("a restored chunk goes on growing under its old key", () => {
-    const first = new OpenChunks(limits);
+    const first = openChunks();
     first.add(processed(0, T0), T0, 1);
-    const second = new OpenChunks(limits);
+    const second = openChunks();
     second.restore(first.all(), T0);
     second.add(processed(1, T0 + 1_000), T0 + 1_000, 2);
-    const [chunk] = second.takeDirty();
+    const [chunk] = second.takeDirty(false);
     expect(chunk).toMatchObject({ firstAtMs: T0, firstSeq: 0, firstSequence: 1 });
     expect(chunk?.fixes.map((fix) => fix.seq)).toEqual([0, 1]);
   });
 
   test("chunks of the silent are forgotten once they are stored", () => {
-    const chunks = new OpenChunks(limits);
+    const chunks = openChunks();
     chunks.add(processed(0, T0), T0, 1);
     chunks.closeOld(T0 + limits.maxChunkSpanMs + 1);
     expect(chunks.all()).toHaveLength(1);
-    chunks.takeDirty();
+    chunks.takeDirty(false);
     chunks.closeOld(T0 + limits.maxChunkSpanMs + 1);
     expect(chunks.all()).toHaveLength(0);
   });

@@ -1,28 +1,40 @@
 import { partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
 import type { RecordedFix, TrackChunk } from "../history/history.ts";
 import type { ProcessedFix } from "../pipeline/output.ts";
 
-type OpenChunk = TrackChunk & { fixes: RecordedFix[]; openedAtMs: number };
+type OpenChunk = TrackChunk & {
+  fixes: RecordedFix[];
+  /** Pipeline time. */
+  openedAtMs: number;
+  /** Monotonic time from which on its row is to be written (again). */
+  dueMs: number;
+};
 
 /**
  * The history chunks of one partition that still grow: at most one per (party, session). A chunk closes at
  * maxFixesPerChunk fixes, when a fix lies more than maxChunkSpanMs from its first, or when it has been open for so long.
- * A chunk is written again as it grows (same key: the row is replaced), so the stores lag by one store period only.
+ * A chunk is written again as it grows (same key: the row is replaced), at once when it is closed and every `rewriteMs`
+ * while it grows, so the stores lag by so much only.
  */
 export class OpenChunks {
   readonly #limits: Limits;
+  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #rewriteMs: number;
   readonly #open = new Map<string, OpenChunk>();
-  #dirty = new Set<OpenChunk>();
+  readonly #dirty = new Set<OpenChunk>();
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, clock: Pick<Clock, "monotonic">, rewriteMs: number) {
     this.#limits = limits;
+    this.#clock = clock;
+    this.#rewriteMs = rewriteMs;
   }
 
   /** Takes chunks over from a snapshot. */
   restore(chunks: readonly TrackChunk[], nowMs: number): void {
     for (const chunk of chunks) {
-      const open = { ...chunk, fixes: [...chunk.fixes], openedAtMs: nowMs };
+      const open = { ...chunk, fixes: [...chunk.fixes], openedAtMs: nowMs, dueMs: 0 };
       this.#open.set(`${partyKey(chunk.party)} ${chunk.sessionId}`, open);
       this.#dirty.add(open);
     }
@@ -35,6 +47,7 @@ export class OpenChunks {
     const key = `${partyKey(batch.party)} ${batch.sessionId}`;
     let chunk = this.#open.get(key);
     if (!chunk || !this.#hasRoom(chunk, atMs, pipelineTimeMs)) {
+      if (chunk) chunk.dueMs = 0;
       chunk = {
         party: batch.party,
         sessionId: batch.sessionId,
@@ -45,24 +58,36 @@ export class OpenChunks {
         maxAtMs: atMs,
         fixes: [],
         openedAtMs: pipelineTimeMs,
+        dueMs: this.#clock.monotonic() + this.#rewriteMs,
       };
       this.#open.set(key, chunk);
     }
     chunk.fixes.push(recorded(processed));
     chunk.minAtMs = Math.min(chunk.minAtMs, atMs);
     chunk.maxAtMs = Math.max(chunk.maxAtMs, atMs);
+    if (chunk.fixes.length >= this.#limits.maxFixesPerChunk) chunk.dueMs = 0;
     this.#dirty.add(chunk);
   }
 
-  /** Chunks changed since the last call, to be stored; give them back with {@link retry} when that fails. */
-  takeDirty(): TrackChunk[] {
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
-    return [...dirty];
+  /**
+   * Chunks changed since they were taken last, to be stored; give them back with {@link retry} when that fails.
+   * @param all also those whose time has not come
+   */
+  takeDirty(all: boolean): TrackChunk[] {
+    const nowMs = this.#clock.monotonic();
+    const taken = [...this.#dirty].filter((chunk) => all || chunk.dueMs <= nowMs);
+    for (const chunk of taken) {
+      chunk.dueMs = nowMs + this.#rewriteMs;
+      this.#dirty.delete(chunk);
+    }
+    return taken;
   }
 
   retry(chunks: readonly TrackChunk[]): void {
-    for (const chunk of chunks) this.#dirty.add(chunk as OpenChunk);
+    for (const chunk of chunks as OpenChunk[]) {
+      chunk.dueMs = 0;
+      this.#dirty.add(chunk);
+    }
   }
 
   /** Forgets chunks that have been open for so long that nothing may be added, once they are stored. */

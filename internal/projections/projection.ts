@@ -1,169 +1,197 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Logger } from "pino";
-import { ProjectionSnapshotSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
 import { asBimrideError, type BimrideError } from "../core/errors.ts";
-import type { Limits } from "../core/limits.ts";
-import { type Clock, sleep } from "../core/time.ts";
+import { sleep } from "../core/time.ts";
 import { decodeEntry } from "../eventlog/codec.ts";
-import type { EventLog, LogEntry } from "../eventlog/log.ts";
-import type { Snapshots } from "../partitions/snapshots.ts";
+import type { LogEntry } from "../eventlog/log.ts";
 import { PipelineOutput } from "../pipeline/output.ts";
-import { createPartitionState, processEntry } from "../pipeline/pipeline.ts";
-import { decodeState, encodeState } from "../pipeline/snapshot.ts";
+import { processEntry } from "../pipeline/pipeline.ts";
 import type { PartitionState } from "../pipeline/state.ts";
+import { restorePartition, saveSnapshot } from "./partition-snapshot.ts";
+import type { ProjectionDeps } from "./projection-deps.ts";
+import { StoreLoop } from "./store-loop.ts";
+import type { View } from "./view.ts";
 
-const SNAPSHOT_FORMAT = 1;
 const RETRY_MS = 1_000;
 
-/** What a projection does with what the pipeline makes of the log. */
-export interface View {
-  /** Names the projection in snapshots, logs and metrics. */
-  readonly name: string;
-  /** Least time between two calls of `store`; 0 stores after every batch. Snapshots and the end store at once. */
-  readonly storePeriodMs: number;
-  /**
-   * A partition's state stands again, with the own part of its snapshot when there was one. Throws when that can't be
-   * read; then, and when the log turns out to be another one, it is called again without.
-   */
-  restored(state: PartitionState, own: Uint8Array | undefined): void;
-  /** An entry went through the pipeline. Synchronous: the hot loop. */
-  entry(state: PartitionState, out: PipelineOutput): void;
-  /** Writes to the stores what the entries since the last call changed. Repeated until it succeeds. */
-  store(): Promise<void>;
-  /** The own part of a partition's snapshot; everything before the cursor must be in the stores or in here. */
-  own(state: PartitionState): Uint8Array;
-}
-
-export type ProjectionDeps = {
-  log: EventLog;
-  snapshots: Snapshots;
-  clock: Clock;
-  limits: Limits;
-  logger: Logger;
+/** A partition that the projection works on. */
+type Owned = {
+  state: PartitionState;
+  /** Cursor of the last snapshot saved. */
+  savedCursor: number;
+  /** What the log held when the partition was taken. */
+  target: number;
 };
 
 /**
  * A reader of the log that keeps a view up to date: log → pipeline → view → cursor. The cursor moves only past what the
- * view has stored; a snapshot holds cursor and state, so that a restart replays the tail and comes to the same result.
+ * view has stored or will put into the snapshot; a snapshot holds cursor and state, so that whoever takes a partition
+ * replays the tail and comes to the same result. One reader serves all partitions at hand; {@link own} changes them.
  * When the log no longer has what comes after the cursor, or an entry can't be read, the projection stops and
  * {@link health} says so: it never skips.
  */
 export class Projection implements AsyncDisposable {
   readonly #deps: ProjectionDeps;
   readonly #view: View;
-  readonly #states: PartitionState[] = [];
-  readonly #saved: number[] = [];
-  readonly #abort = new AbortController();
-  #target: number[] = [];
-  #loop: Promise<void> = Promise.resolve();
+  readonly #owned = new Map<number, Owned>();
+  readonly #stores: StoreLoop;
+  readonly #stopTimers: () => void;
+  #reading: { abort: AbortController; ended: Promise<void> } | undefined;
+  #changing: Promise<void> = Promise.resolve();
   #error: BimrideError | undefined;
-  #storing: Promise<void> = Promise.resolve();
-  /** The call of the view's `store` that waits for the one under way to end. */
-  #nextStore: Promise<void> | undefined;
-  #storedAtMs = 0;
-  #stored: number[] = [];
-  #stopTimers = () => {};
+  #closed = false;
 
   private constructor(deps: ProjectionDeps, view: View) {
     this.#deps = deps;
     this.#view = view;
-  }
-
-  /** Restores the last snapshots and starts reading. */
-  static async start(deps: ProjectionDeps, view: View): Promise<Projection> {
-    const projection = new Projection(deps, view);
-    await projection.#restore();
-    projection.#loop = projection.#run();
-    const period = deps.limits.snapshotPeriodMs / deps.log.partitions;
+    this.#stores = new StoreLoop(deps, view, () => this.#cursors());
+    const { clock, limits, log } = deps;
     let turn = 0;
-    const stopSnapshots = deps.clock.every(period, () => {
-      const partition = turn++ % deps.log.partitions;
-      void projection.#snapshot(partition).catch((error) => projection.#warn("snapshot not saved", error));
+    const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
+      const owned = this.#owned.get(turn++ % log.partitions);
+      if (owned) void this.#snapshot(owned).catch((error) => this.#warn("snapshot not saved", error));
     });
     const stopStores =
-      view.storePeriodMs > 0 ? deps.clock.every(view.storePeriodMs, () => projection.#storeSoon()) : () => {};
-    projection.#stopTimers = () => {
+      view.storePeriodMs > 0 ? clock.every(view.storePeriodMs, () => this.#storeSoon()) : () => {};
+    this.#stopTimers = () => {
       stopSnapshots();
       stopStores();
     };
+  }
+
+  /** Restores the last snapshots of the partitions and starts reading. All partitions unless told otherwise. */
+  static async start(
+    deps: ProjectionDeps,
+    view: View,
+    partitions: readonly number[] = Array.from({ length: deps.log.partitions }, (_, i) => i),
+  ): Promise<Projection> {
+    const projection = new Projection(deps, view);
+    await projection.own(partitions);
     return projection;
   }
 
-  /** Sequence of the last entry of the partition that went through the pipeline. */
-  cursor(partition: number): number {
-    return this.#states[partition]?.cursor ?? 0;
+  /**
+   * Works on these partitions from now on. What is given away is stored and saved first where the lease still allows
+   * it; what is new is restored from its snapshot. Resolves when both are done.
+   */
+  own(partitions: readonly number[]): Promise<void> {
+    const wanted = new Set(partitions);
+    const changed = this.#changing.then(() => this.#change(wanted));
+    this.#changing = changed.catch(() => {}); // whoever called own is told
+    return changed;
   }
 
-  /** Sequence up to which the stores have everything. */
+  /** Sequence of the last entry of the partition that went through the pipeline; 0 for one that isn't at hand. */
+  cursor(partition: number): number {
+    return this.#owned.get(partition)?.state.cursor ?? 0;
+  }
+
+  /** Sequence up to which the stores have everything, or a snapshot will. */
   storedCursor(partition: number): number {
-    return this.#stored[partition] ?? 0;
+    return this.#stores.cursor(partition);
   }
 
   /** Undefined while all is well, else why not; until what the log held at the start is stored, it is catching up. */
   health(): string | undefined {
     if (this.#error) return `${this.#view.name} projection stopped: ${this.#error.code}`;
-    const behind = this.#target.some((sequence, partition) => this.storedCursor(partition) < sequence);
-    return behind ? `${this.#view.name} projection is catching up` : undefined;
+    for (const [partition, { target }] of this.#owned)
+      if (this.storedCursor(partition) < target) return `${this.#view.name} projection is catching up`;
+    return undefined;
   }
 
-  /** The partitions' states, to be read only. */
-  get states(): readonly PartitionState[] {
-    return this.#states;
+  /** The view's name. */
+  get name(): string {
+    return this.#view.name;
+  }
+
+  /** The states of the partitions at hand, to be read only. */
+  get states(): PartitionState[] {
+    return [...this.#owned.values()].map(({ state }) => state);
   }
 
   /** Stops reading, stores what is open and saves snapshots. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopTimers();
-    this.#abort.abort();
-    await this.#loop;
-    if (this.#error) return;
+    this.#stores.close();
+    await this.own([]);
+    this.#closed = true;
+  }
+
+  async #change(wanted: ReadonlySet<number>): Promise<void> {
+    const gone = [...this.#owned.keys()].filter((partition) => !wanted.has(partition));
+    const added = [...wanted].filter((partition) => !this.#owned.has(partition));
+    if (this.#closed || gone.length + added.length === 0) return;
+    await this.#stopReading();
+    await this.#release(gone);
+    await Promise.all(added.map((partition) => this.#take(partition)));
+    await this.#stores.once().catch((error) => this.#warn("store is away at the start", error));
+    this.#startReading();
+  }
+
+  async #take(partition: number): Promise<void> {
+    const { log, events } = this.#deps;
+    const startedMs = this.#deps.clock.monotonic();
+    const { last } = await log.bounds(partition);
+    const state = await restorePartition(this.#deps, this.#view, partition);
+    this.#owned.set(partition, { state, savedCursor: state.cursor, target: last });
+    events?.taken(this.#view.name, partition, last - state.cursor, this.#deps.clock.monotonic() - startedMs);
+  }
+
+  async #release(partitions: readonly number[]): Promise<void> {
+    const kept = partitions.filter((partition) => this.#deps.lease(partition)?.valid() && !this.#error);
     try {
-      for (let partition = 0; partition < this.#states.length; partition++) await this.#snapshot(partition);
+      if (kept.length > 0) await this.#stores.soon(true);
+      await Promise.all(kept.map((partition) => this.#snapshot(this.#owned.get(partition)!)));
     } catch (error) {
-      this.#warn("not all could be stored at the end, the next start reads it from the log again", error);
+      this.#warn("not all could be stored at the end, whoever comes next reads it from the log again", error);
+    }
+    for (const partition of partitions) {
+      this.#owned.delete(partition);
+      this.#view.released(partition);
+      this.#deps.events?.released(this.#view.name, partition);
     }
   }
 
-  async #restore(): Promise<void> {
-    const { log, snapshots, logger } = this.#deps;
-    for (let partition = 0; partition < log.partitions; partition++) {
-      const body = await snapshots.load(this.#snapshotName(partition));
-      const { first, last } = await log.bounds(partition);
-      let state = body && this.#resume(body, partition);
-      if (state && state.cursor > last) {
-        logger.warn({ partition }, "snapshot is ahead of the log: the log was replaced, starting anew");
-        state = undefined;
-      }
-      if (!state) {
-        state = createPartitionState(partition);
-        state.cursor = first - 1;
-        this.#view.restored(state, undefined);
-      }
-      this.#states.push(state);
-      this.#saved.push(state.cursor);
-      this.#target.push(last);
-    }
-    await this.#storeOnce().catch((error) => this.#warn("store is away at the start", error));
+  async #stopReading(): Promise<void> {
+    this.#reading?.abort.abort();
+    await this.#reading?.ended;
+    this.#reading = undefined;
   }
 
-  async #run(): Promise<void> {
-    const signal = this.#abort.signal;
-    const after = new Map(this.#states.map((state) => [state.partition, state.cursor]));
-    try {
-      for await (const batch of this.#deps.log.read(after, signal)) {
-        this.#process(batch);
-        if (this.#deps.clock.monotonic() - this.#storedAtMs >= this.#view.storePeriodMs) await this.#store();
+  #startReading(): void {
+    this.#error = undefined;
+    if (this.#owned.size === 0) return;
+    const abort = new AbortController();
+    this.#reading = { abort, ended: this.#read(abort.signal) };
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { clock, log, logger } = this.#deps;
+    while (!signal.aborted && !this.#error) {
+      try {
+        for await (const batch of log.read(this.#cursors(), signal)) {
+          this.#process(batch);
+          if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
+            await this.#stores.soon();
+        }
+        return;
+      } catch (cause) {
+        const error = asBimrideError(cause);
+        if (error.retryable && !signal.aborted) {
+          this.#warn("the log can't be read, trying again", error);
+          await sleep(clock, RETRY_MS, signal);
+        } else if (!signal.aborted) {
+          this.#error = error;
+          this.#deps.events?.stopped(this.#view.name, error.code);
+          logger.error({ err: error, projection: this.#view.name }, "projection stopped");
+        }
       }
-    } catch (error) {
-      this.#error = asBimrideError(error);
-      this.#deps.logger.error({ err: error, projection: this.#view.name }, "projection stopped");
     }
   }
 
   #process(batch: readonly LogEntry[]): void {
     const out = new PipelineOutput();
     for (const entry of batch) {
-      const state = this.#states[entry.partition]!;
+      const state = this.#owned.get(entry.partition)?.state;
+      if (!state) continue;
       const { records } = decodeEntry(entry.body);
       processEntry(
         state,
@@ -174,83 +202,34 @@ export class Projection implements AsyncDisposable {
       this.#view.entry(state, out);
       out.clear();
     }
+    this.#deps.events?.processed(this.#view.name, batch);
   }
 
   #storeSoon(): void {
-    void this.#store().catch((error) => {
+    void this.#stores.soon().catch((error) => {
       this.#error ??= asBimrideError(error);
       this.#warn("store failed", error);
     });
   }
 
-  /**
-   * Stores until it works: a store that is away holds this projection, and nobody else. What was processed before the
-   * call is stored when it resolves. At most one store is under way and one waits, whoever asks.
-   */
-  #store(): Promise<void> {
-    this.#nextStore ??= this.#storing.then(() => {
-      this.#nextStore = undefined;
-      return this.#storeUntilDone();
-    });
-    this.#storing = this.#nextStore;
-    return this.#nextStore;
-  }
-
-  async #storeUntilDone(): Promise<void> {
-    for (;;) {
-      try {
-        return await this.#storeOnce();
-      } catch (error) {
-        if (this.#abort.signal.aborted || !asBimrideError(error).retryable) throw error;
-        this.#warn("store is away, trying again", error);
-        await sleep(this.#deps.clock, RETRY_MS, this.#abort.signal);
-      }
-    }
-  }
-
-  async #storeOnce(): Promise<void> {
-    const cursors = this.#states.map((state) => state.cursor);
-    await this.#view.store();
-    this.#stored = cursors;
-    this.#storedAtMs = this.#deps.clock.monotonic();
-  }
-
-  /** Takes the snapshot first, then stores all that came before it, then saves it: nothing is in between. */
-  async #snapshot(partition: number): Promise<void> {
-    const state = this.#states[partition]!;
-    const { cursor } = state;
-    if (this.#error || cursor === this.#saved[partition]) return;
+  /** Takes the snapshot first, then stores all that came before it and isn't in it, then saves it. */
+  async #snapshot(owned: Owned): Promise<void> {
+    const { state } = owned;
+    const { cursor, partition } = state;
+    if (this.#error || cursor === owned.savedCursor) return;
     const own = this.#view.own(state);
-    const snapshot = create(ProjectionSnapshotSchema, {
-      format: SNAPSHOT_FORMAT,
-      pipeline: encodeState(state),
-      own,
+    await saveSnapshot(this.#deps, this.#view, state, own, async () => {
+      await this.#stores.soon();
+      return this.#deps.lease(partition)?.valid() ?? false;
     });
-    const body = toBinary(ProjectionSnapshotSchema, snapshot);
-    await this.#store();
-    await this.#deps.snapshots.save(this.#snapshotName(partition), body);
-    this.#saved[partition] = cursor;
+    owned.savedCursor = cursor;
   }
 
-  #snapshotName(partition: number): string {
-    return `${this.#view.name}-${String(partition).padStart(2, "0")}`;
+  #cursors(): Map<number, number> {
+    return new Map([...this.#owned].map(([partition, { state }]) => [partition, state.cursor]));
   }
 
   #warn(message: string, error: unknown): void {
     this.#deps.logger.warn({ err: error, projection: this.#view.name }, message);
-  }
-
-  /** A snapshot that can't be used only lengthens the replay: all that the log keeps is read again. */
-  #resume(body: Uint8Array, partition: number): PartitionState | undefined {
-    try {
-      const snapshot = fromBinary(ProjectionSnapshotSchema, body);
-      if (snapshot.format !== SNAPSHOT_FORMAT) throw new RangeError(`format ${snapshot.format} is not known`);
-      const state = decodeState(snapshot.pipeline, this.#deps.limits);
-      this.#view.restored(state, snapshot.own);
-      return state;
-    } catch (error) {
-      this.#warn(`snapshot of partition ${partition} can't be used, reading the log instead`, error);
-      return undefined;
-    }
   }
 }

@@ -14,7 +14,8 @@ import type { Snapshots } from "../partitions/snapshots.ts";
 import type { PipelineEntry } from "../pipeline/pipeline.ts";
 import { HERE, LIMITS, T0 } from "../pipeline/test-drives.ts";
 import { HistoryView } from "./history.ts";
-import { Projection, type ProjectionDeps } from "./projection.ts";
+import { Projection } from "./projection.ts";
+import type { ProjectionDeps } from "./projection-deps.ts";
 
 /** Small chunks, so that a short drive makes many. */
 export const WORLD_LIMITS: Limits = {
@@ -48,14 +49,14 @@ export async function openWorld(limits = WORLD_LIMITS): Promise<World> {
     clock,
     limits,
     logger,
+    lease: (partition) => ({ partition, epoch: 1, valid: () => true }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 /** Starts the history projection of the world; it stores after every batch unless told otherwise. */
 export function startHistory(world: World, storePeriodMs = 0): Promise<Projection> {
-  const { history, limits } = world;
-  return Projection.start(world, new HistoryView({ history, limits, storePeriodMs }));
+  return Projection.start(world, new HistoryView({ ...world, storePeriodMs, chunkRewriteMs: 0 }));
 }
 
 export async function appendAll(

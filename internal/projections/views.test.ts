@@ -170,12 +170,12 @@ describe("the ticker", () => {
   test("lets a silent partition's trip be settled, and is silent where and when nothing waits", async () => {
     await using world = await kit.openWorld({ ...kit.WORLD_LIMITS, settleAfterMs: 5_000 });
     const { history, limits, log, clock } = world;
-    const view = new HistoryView({ history, limits, storePeriodMs: 0 });
+    const view = new HistoryView({ ...world, storePeriodMs: 0, chunkRewriteMs: 0 });
     await using projection = await Projection.start(world, view);
     const failures: unknown[] = [];
     const stop = startTicker(
       { log, clock, limits, failed: (error) => failures.push(error) },
-      projection.states,
+      () => projection.states,
       (state) => view.waits(state.partition),
     );
     const endedAtMs = T0 + 5_000;

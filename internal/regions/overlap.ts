@@ -85,8 +85,8 @@ function sameShape(a: RegionArea, b: RegionArea): Overlap | undefined {
   const [outer = []] = a.polygon.coordinates;
   for (let i = 2; i < outer.length; i++) {
     const place = middle(middle(outer[i - 2]!, outer[i - 1]!), outer[i]!);
-    const depthM = Math.min(depthInM(a, place), depthInM(b, place));
-    if (depthM > 0) return { place, depthM };
+    const depthM = depthInM(a, place);
+    if (depthM > TOLERANCE_M) return { place, depthM: Math.min(depthM, depthInM(b, place)) };
   }
   return undefined;
 }

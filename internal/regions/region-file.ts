@@ -4,7 +4,7 @@ import type { Region, Regions } from "./regions.ts";
 
 /** More than any deployment of this kind has; keeps a wrong file from becoming a long wait. */
 const MAX_REGIONS = 100;
-const MAX_POINTS = 20_000;
+const MAX_POINTS = 10_000;
 
 /** A region file that can't be used; `problems` names everything that is wrong with it, a line each. */
 export class RegionFileError extends Error {

@@ -1,21 +1,23 @@
 import type { FastifyPluginAsync } from "fastify";
-import type { EdgeContext } from "../context.ts";
+import type { NodeContext } from "../node-server.ts";
 import { openApiDocument } from "../openapi.ts";
+
+type Needed = "clock" | "telemetry" | "readiness" | "events";
 
 /** A check that takes longer counts as failed. */
 const CHECK_TIMEOUT_MS = 2_000;
 
 /** What machines ask: alive, ready, metrics, the description of the routes. Without a token, without anybody's data. */
-export function healthRoutes(edge: EdgeContext): FastifyPluginAsync {
+export function healthRoutes(node: Pick<NodeContext, Needed>): FastifyPluginAsync {
   const document = JSON.stringify(openApiDocument);
   return async (server) => {
     server.get("/healthz", async () => ({ ok: true }));
     server.get("/readyz", async (_request, reply) => {
-      const failing = await failingChecks(edge);
+      const failing = await failingChecks(node);
       return reply.code(failing.length === 0 ? 200 : 503).send({ ready: failing.length === 0, failing });
     });
     server.get("/metrics", async (_request, reply) => {
-      const { registry } = edge.telemetry;
+      const { registry } = node.telemetry;
       return reply.type(registry.contentType).send(await registry.metrics());
     });
     server.get("/openapi.json", async (_request, reply) =>
@@ -28,7 +30,7 @@ async function failingChecks({
   readiness,
   clock,
   events,
-}: EdgeContext): Promise<{ name: string; reason: string }[]> {
+}: Pick<NodeContext, Needed>): Promise<{ name: string; reason: string }[]> {
   const outcomes = await Promise.all(
     readiness.map(async ({ name, check }) => {
       const { promise: late, resolve } = Promise.withResolvers<string>();

@@ -9,7 +9,7 @@ import {
   cellsOfCircle,
   cellsOfRect,
   forEachCell,
-} from "./cells.ts";
+} from "../cells.ts";
 
 const RAD = Math.PI / 180;
 /** Nearest-first searches begin with a radius that should hold so many times what is wanted. */

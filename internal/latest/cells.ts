@@ -1,4 +1,4 @@
-import { EARTH_RADIUS_M, METRES_PER_DEGREE, type Rect } from "../../core/geo.ts";
+import { EARTH_RADIUS_M, METRES_PER_DEGREE, type Rect } from "../core/geo.ts";
 
 /**
  * Bits per axis of a cell: those of a geohash of six characters, about 0.6 km from south to north and 1.2 km × cos(lat)

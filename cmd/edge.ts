@@ -1,0 +1,3 @@
+import { runService } from "../internal/app/run-service.ts";
+
+await runService("edge", new Set(["edge"]));

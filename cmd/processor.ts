@@ -1,0 +1,3 @@
+import { runService } from "../internal/app/run-service.ts";
+
+await runService("processor", new Set(["processor"]));

@@ -1,0 +1,120 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Settings } from "../config/settings.ts";
+import { EngineError } from "../core/engine-error.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Clock } from "../core/time.ts";
+import { parseRegions } from "../regions/region-file.ts";
+import { type Regions, singleRegion } from "../regions/regions.ts";
+import { routedBus } from "../regions/routed/bus.ts";
+import { routedHistory } from "../regions/routed/history.ts";
+import { routedLatest } from "../regions/routed/latest.ts";
+import { routedTrips } from "../regions/routed/trips.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type EngineContext, type Engines, openEngines } from "./engines.ts";
+import { linksOf } from "./links.ts";
+import type { RegionParts } from "./parts.ts";
+import type { Role } from "./roles.ts";
+
+/** The regions of the deployment. Rejects with an EngineError or a RegionFileError that names all problems. */
+export async function readRegions(settings: Settings): Promise<Regions> {
+  const { region, regionsFile } = settings;
+  if (regionsFile === "") return singleRegion(region);
+  const regions = parseRegions(await text(regionsFile));
+  const names = regions.all.map(({ name }) => name);
+  if (settings.given.has("region") && !names.includes(region))
+    throw new EngineError(
+      "region",
+      `${region} is none of the regions of ${regionsFile}: ${names.join(", ")}`,
+    );
+  return regions;
+}
+
+async function text(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new EngineError("regions.file", `${path} can't be read`, { cause });
+  }
+}
+
+/** Which of the regions is this process's own. */
+export function ownRegion(settings: Settings, regions: Regions): string {
+  return settings.regionsFile === "" || settings.given.has("region") ? settings.region : regions.defaultName;
+}
+
+export type RegionDeps = {
+  settings: Settings;
+  limits: Limits;
+  clock: Clock;
+  telemetry: Telemetry;
+  roles: ReadonlySet<Role>;
+  nodeId: string;
+  /** Undefined for a process that keeps nothing. */
+  folder: { path(...parts: string[]): string } | undefined;
+};
+
+/** Opens the engines of every region that the process works with: a processor alone works for its own only. */
+export async function openRegions(
+  stack: AsyncDisposableStack,
+  regions: Regions,
+  own: string,
+  deps: RegionDeps,
+): Promise<ReadonlyMap<string, RegionParts>> {
+  const { settings, limits, clock, roles, nodeId, folder } = deps;
+  const share = sharing(stack);
+  const everywhere = settings.engines === "embedded" || roles.has("gateway") || roles.has("edge");
+  const opened = new Map<string, RegionParts>();
+  const kept = (...parts: string[]) => {
+    if (!folder) throw new Error("this process has no data folder");
+    return folder.path(...parts);
+  };
+  for (const { name, engines: addresses } of regions.all) {
+    if (!everywhere && name !== own) continue;
+    const context: EngineContext = {
+      ...{ settings, limits, clock, nodeId, share },
+      region: name,
+      path: regions.all.length === 1 ? kept : (...parts) => kept("regions", name, ...parts),
+      sharedPath: kept,
+      links: linksOf(settings, addresses, nodeId, clock, share),
+      logger: deps.telemetry.logger.child({ region: name }),
+    };
+    opened.set(name, { context, engines: await openEngines(stack, context) });
+  }
+  return opened;
+}
+
+/** The stores over all regions: a trip's by its id, a party's wherever they are. */
+export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: string): Engines {
+  const { engines } = byRegion.get(own)!;
+  if (byRegion.size === 1) return engines;
+  const each = <Port extends keyof Engines>(port: Port): ReadonlyMap<string, Engines[Port]> =>
+    new Map([...byRegion].map(([name, parts]) => [name, parts.engines[port]]));
+  return {
+    log: engines.log,
+    history: routedHistory(each("history")),
+    trips: routedTrips(each("trips")),
+    latest: routedLatest(each("latest")),
+    bus: routedBus(each("bus")),
+  };
+}
+
+/** Opens what several regions name alike once; the stack closes it after everything that came later. */
+function sharing(stack: AsyncDisposableStack): EngineContext["share"] {
+  const opened = new Map<string, Promise<AsyncDisposable>>();
+  return <Thing extends AsyncDisposable>(key: string, open: () => Promise<Thing>): Promise<Thing> => {
+    const known = opened.get(key) as Promise<Thing> | undefined;
+    if (known) return known;
+    const opening = open().then((thing) => stack.use(thing));
+    opened.set(key, opening);
+    return opening;
+  };
+}
+
+/** Where a role process keeps its things: a folder of its own beside the others' unless one was named. */
+export function dataFolderOf(settings: Settings, roles: ReadonlySet<Role>): string {
+  const [role] = roles;
+  return roles.size === 1 && role && !settings.given.has("dataDir")
+    ? join(settings.dataDir, role)
+    : settings.dataDir;
+}

@@ -1,0 +1,53 @@
+import { once } from "node:events";
+import { readEnvironment } from "../config/environment.ts";
+import { loadSettings, SettingsError } from "../config/settings.ts";
+import { EngineError } from "../core/engine-error.ts";
+import { BimrideError } from "../core/errors.ts";
+import { RegionFileError } from "../regions/region-file.ts";
+import { createTelemetry } from "../telemetry/create-telemetry.ts";
+import { startApp } from "./app.ts";
+import { DataFolderHeldError } from "./data-folder.ts";
+import { PortTakenError } from "./ports.ts";
+import { ALL_ROLES, type Role } from "./roles.ts";
+
+/** Problems that a person can mend from one line. */
+const KNOWN = [
+  SettingsError,
+  EngineError,
+  RegionFileError,
+  DataFolderHeldError,
+  PortTakenError,
+  BimrideError,
+];
+
+/**
+ * Runs a process of the service until SIGINT or SIGTERM: prints its ports, and `ready` once it is. A start that fails
+ * says why in one line on standard error and exits with 1.
+ * @param name of the process, on log lines
+ */
+export async function runService(name: string, roles: ReadonlySet<Role>): Promise<void> {
+  const print = (line: string) => process.stdout.write(`${line}\n`);
+  const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  try {
+    const settings = loadSettings(readEnvironment(), process.argv.slice(2), rolesDefaults(roles));
+    const { telemetryLevel: level, telemetryFormat: format } = settings;
+    const telemetry = createTelemetry({ role: name, level, format });
+    await using app = await startApp(settings, { telemetry, print, roles });
+    print(`http  ${app.httpUrl}`);
+    if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
+    if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);
+    const ready = app.ready().then(() => print(`ready ${app.httpUrl}`));
+    await Promise.race([ready, stop]);
+    await stop;
+    print("stopping");
+  } catch (error) {
+    const known = KNOWN.some((kind) => error instanceof kind);
+    process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** A role process works on the real engines and has no demo of its own unless it is told so. */
+function rolesDefaults(roles: ReadonlySet<Role>): Readonly<Record<string, string>> {
+  return roles === ALL_ROLES ? {} : { engines: "real", "demo.enabled": "false" };
+}

@@ -1,0 +1,111 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { FastifyPluginAsync } from "fastify";
+import { DEFAULT_WEB_SETTINGS, type ReadinessCheck, type WebSettings } from "../edge/deps.ts";
+import { createEdge, createNodeServer, type NodeServer } from "../edge/edge.ts";
+import { TripHub } from "../live/trip-hub.ts";
+import type { Gateway } from "./gateway-role.ts";
+import { type Parts, secureRandom } from "./parts.ts";
+import { placementOf } from "./placement.ts";
+import { urlHost } from "./ports.ts";
+import type { Processor } from "./processor-role.ts";
+import type { Role } from "./roles.ts";
+
+/** The process's HTTP port. */
+export type Web = AsyncDisposable & {
+  readonly url: string;
+  isReady(): Promise<boolean>;
+};
+
+const WEB_ROOT = fileURLToPath(new URL("../../web/dist", import.meta.url));
+
+/** The process's HTTP server: probes and metrics for every role, the ways in of a gateway, the ways out of an edge. */
+export async function startWeb(
+  parts: Parts,
+  roles: ReadonlySet<Role>,
+  port: number,
+  gateway: Gateway | undefined,
+  processors: readonly Processor[],
+): Promise<Web> {
+  await using stack = new AsyncDisposableStack();
+  const { settings } = parts;
+  const readiness = readinessOf(parts, gateway, processors);
+  const plugins = gateway ? [gateway.ingest.httpRoutes(), gateway.ingest.webSocketRoutes()] : [];
+  const drain = gateway ? { drainPlugins: () => gateway.drain() } : {};
+  const server = roles.has("edge")
+    ? await edgeServer(stack, parts, { readiness, plugins: [...plugins, pageSettings(parts)], ...drain })
+    : await createNodeServer({ ...parts, readiness, plugins, web: webSettings(parts), ...drain });
+  stack.use(server);
+  const { port: taken } = await server.listen(settings.httpHost, port);
+  const owned = stack.move();
+  return {
+    url: `http://${urlHost(settings.httpHost)}:${taken}`,
+    async isReady() {
+      for (const { check } of readiness) if ((await check()) !== undefined) return false;
+      return true;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+type Served = {
+  readiness: readonly ReadinessCheck[];
+  plugins: readonly FastifyPluginAsync[];
+  drainPlugins?: () => Promise<void>;
+};
+
+async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Served): Promise<NodeServer> {
+  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint } = parts;
+  const { bus, latest, history } = engines;
+  if (!authenticator) throw new Error("an edge needs keys to check tokens with");
+  const logger = telemetry.logger.child({ part: "edge" });
+  const onError = (error: unknown) => logger.warn({ err: error }, "latest state not read");
+  const hub = stack.use(new TripHub({ bus, latest, clock, limits, onError }));
+  return createEdge({
+    ...{ hub, latest, history, trips, authenticator, clock, limits, telemetry },
+    ...served,
+    tripStore: engines.trips,
+    placement: placementOf(parts),
+    randomBytes: secureRandom,
+    webRoot: existsSync(WEB_ROOT) ? WEB_ROOT : undefined,
+    demo: settings.demoEnabled && mint ? { mint } : undefined,
+    web: webSettings(parts),
+  });
+}
+
+/** What must be well for this process to be sent work. A log that is away is no reason where a spool stands in for it. */
+function readinessOf(
+  { byRegion }: Parts,
+  gateway: Gateway | undefined,
+  processors: readonly Processor[],
+): ReadinessCheck[] {
+  const checks: ReadinessCheck[] = [];
+  if (!gateway?.spools)
+    for (const [name, { engines }] of byRegion)
+      checks.push({
+        name: byRegion.size === 1 ? "log" : `log ${name}`,
+        check: async () => (await engines.log.health())?.message,
+      });
+  for (const processor of processors) checks.push({ name: "projections", check: () => processor.health() });
+  if (gateway) checks.push({ name: "drain", check: () => (gateway.draining ? "draining" : undefined) });
+  return checks;
+}
+
+function webSettings({ settings }: Parts): WebSettings {
+  return {
+    ...DEFAULT_WEB_SETTINGS,
+    allowedOrigins: settings.httpOrigins ? settings.httpOrigins.split(",") : [],
+    mapOrigins: settings.mapStyleUrl ? [new URL(settings.mapStyleUrl).origin] : [],
+  };
+}
+
+/** What the pages must know of this deployment; nothing here is secret. */
+function pageSettings({ settings, limits, engines }: Parts): FastifyPluginAsync {
+  return async (server) => {
+    server.get("/config.json", async (_request, reply) => {
+      reply.header("cache-control", "no-store");
+      const { mapStyleUrl: styleUrl, demoEnabled: demo } = settings;
+      return { styleUrl, demo, region: engines.log.region, heartbeatMs: limits.heartbeatMs };
+    });
+  };
+}

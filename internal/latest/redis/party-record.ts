@@ -1,0 +1,67 @@
+import { cellOf } from "../cells.ts";
+import type { LatestParty } from "../latest.ts";
+
+/**
+ * A party as Redis has it: nine little-endian doubles, the length of the key in one byte, key, trip id. The scripts read
+ * the first six numbers and the key, so their order is theirs too.
+ */
+const AT = {
+  sessionEpoch: 0,
+  seq: 8,
+  cell: 16,
+  lonDeg: 24,
+  latDeg: 32,
+  receivedAtMs: 40,
+  capturedAtMs: 48,
+  headingDeg: 56,
+  speedMps: 64,
+  keyLength: 72,
+  key: 73,
+} as const;
+
+/** Keys and trip ids are ASCII (core/ids.ts). */
+const TEXT = "latin1";
+
+/** The parties one after another, each with its length in 16 bits before it. */
+export function encodeParties(parties: readonly LatestParty[]): Buffer {
+  let length = 0;
+  for (const { partyKey, tripId } of parties) length += 2 + AT.key + partyKey.length + tripId.length;
+  const blob = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const party of parties) {
+    const { partyKey, tripId } = party;
+    at = blob.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
+    blob.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
+    blob.writeDoubleLE(party.seq, at + AT.seq);
+    blob.writeDoubleLE(cellOf(party.latDeg, party.lonDeg), at + AT.cell);
+    blob.writeDoubleLE(party.lonDeg, at + AT.lonDeg);
+    blob.writeDoubleLE(party.latDeg, at + AT.latDeg);
+    blob.writeDoubleLE(party.receivedAtMs, at + AT.receivedAtMs);
+    blob.writeDoubleLE(party.capturedAtMs, at + AT.capturedAtMs);
+    blob.writeDoubleLE(party.headingDeg, at + AT.headingDeg);
+    blob.writeDoubleLE(party.speedMps, at + AT.speedMps);
+    blob.writeUInt8(partyKey.length, at + AT.keyLength);
+    at += AT.key;
+    at += blob.write(partyKey, at, TEXT);
+    at += blob.write(tripId, at, TEXT);
+  }
+  return blob;
+}
+
+/** Inverse of {@link encodeParties} for one record without its length; undefined for a tombstone. */
+export function decodeParty(record: Buffer): LatestParty | undefined {
+  if (record.length < AT.key) return undefined;
+  const tripAt = AT.key + record.readUInt8(AT.keyLength);
+  return {
+    partyKey: record.latin1Slice(AT.key, tripAt),
+    sessionEpoch: record.readDoubleLE(AT.sessionEpoch),
+    seq: record.readDoubleLE(AT.seq),
+    latDeg: record.readDoubleLE(AT.latDeg),
+    lonDeg: record.readDoubleLE(AT.lonDeg),
+    headingDeg: record.readDoubleLE(AT.headingDeg),
+    speedMps: record.readDoubleLE(AT.speedMps),
+    capturedAtMs: record.readDoubleLE(AT.capturedAtMs),
+    receivedAtMs: record.readDoubleLE(AT.receivedAtMs),
+    tripId: record.latin1Slice(tripAt),
+  };
+}

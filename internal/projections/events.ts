@@ -1,0 +1,106 @@
+import { Counter, Gauge, Histogram } from "prom-client";
+import type { ErrorCode } from "../core/errors.ts";
+import type { Clock } from "../core/time.ts";
+import type { LogEntry } from "../eventlog/log.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+
+/** Business events of a processor: each is one metric and, where an operator wants to read it, one log line. */
+export class ProjectionEvents {
+  readonly #logger: Telemetry["logger"];
+  readonly #clock: Pick<Clock, "now">;
+  readonly #entries: Counter<"projection">;
+  readonly #hop: Histogram<"projection">;
+  readonly #owned: Gauge<"projection" | "partition">;
+  readonly #lag: Gauge<"projection" | "partition">;
+  readonly #takeOver: Histogram<"projection">;
+  readonly #refused: Counter<"partition">;
+  readonly #stopped: Counter<"projection" | "code">;
+
+  constructor(telemetry: Telemetry, clock: Pick<Clock, "now">) {
+    const registers = [telemetry.registry];
+    this.#logger = telemetry.logger;
+    this.#clock = clock;
+    this.#entries = new Counter({
+      name: "bimride_projection_entries_total",
+      help: "Log entries processed.",
+      labelNames: ["projection"],
+      registers,
+    });
+    this.#hop = new Histogram({
+      name: "bimride_projection_hop_seconds",
+      help: "From an entry's stamp in the log to its processing: the hop from log to processor.",
+      labelNames: ["projection"],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+      registers,
+    });
+    this.#owned = new Gauge({
+      name: "bimride_projection_owned",
+      help: "1 for each partition that this process works on.",
+      labelNames: ["projection", "partition"],
+      registers,
+    });
+    this.#lag = new Gauge({
+      name: "bimride_projection_lag_entries",
+      help: "Sequences between the log's end and the projection's cursor, as last looked at.",
+      labelNames: ["projection", "partition"],
+      registers,
+    });
+    this.#takeOver = new Histogram({
+      name: "bimride_projection_take_seconds",
+      help: "Time to load the snapshot of a partition that this process took.",
+      labelNames: ["projection"],
+      buckets: [0.005, 0.025, 0.1, 0.25, 1, 5, 30],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: "bimride_latest_refused_total",
+      help: "Updates of the latest state refused because they were stale: an older partition epoch.",
+      labelNames: ["partition"],
+      registers,
+    });
+    this.#stopped = new Counter({
+      name: "bimride_projection_stopped_total",
+      help: "Projections that stopped; CURSOR_TOO_OLD counts gaps: entries left the log before they were read.",
+      labelNames: ["projection", "code"],
+      registers,
+    });
+  }
+
+  /** Entries of one batch went through the pipeline. */
+  processed(projection: string, batch: readonly LogEntry[]): void {
+    const last = batch.at(-1);
+    if (!last) return;
+    this.#entries.inc({ projection }, batch.length);
+    this.#hop.observe({ projection }, Math.max(0, this.#clock.now() - last.loggedAtMs) / 1_000);
+  }
+
+  /** A partition is at hand. @param behind sequences to replay */
+  taken(projection: string, partition: number, behind: number, tookMs: number): void {
+    this.#owned.set({ projection, partition }, 1);
+    this.#takeOver.observe({ projection }, tookMs / 1_000);
+    this.#logger.info({ projection, partition, behind, tookMs: Math.round(tookMs) }, "partition taken");
+  }
+
+  /** A partition is somebody else's. */
+  released(projection: string, partition: number): void {
+    this.#owned.remove({ projection, partition });
+    this.#lag.remove({ projection, partition });
+    this.#logger.info({ projection, partition }, "partition released");
+  }
+
+  /** How far a projection is behind. */
+  lag(projection: string, partition: number, entries: number): void {
+    this.#lag.set({ projection, partition }, entries);
+  }
+
+  /** The latest state refused updates of ours: somebody else owns the partition. */
+  refused(partition: number, updates: number): void {
+    this.#refused.inc({ partition }, updates);
+    this.#logger.warn({ partition, updates }, "stale updates of the latest state were refused");
+  }
+
+  /** The projection stopped: it would have to skip what it can't read. */
+  stopped(projection: string, code: ErrorCode): void {
+    this.#stopped.inc({ projection, code });
+  }
+}

@@ -1,0 +1,73 @@
+import type { LiveChange } from "../../core/live.ts";
+import type { LiveBus, PartyMessage, Subscription } from "../../live/bus.ts";
+import { EngineMap, type RouterOptions } from "./engine-map.ts";
+
+/** Messages to a party that are remembered to know their repeats; more are forgotten, oldest first. */
+const MAX_REMEMBERED = 64;
+
+/**
+ * The buses of several regions as one: a trip's changes travel on its region's bus, messages to a party on all of them, so
+ * that they arrive whichever region is lost; the listener hears each once. Disposing it disposes the engines.
+ */
+export function routedBus(byRegion: ReadonlyMap<string, LiveBus>, options: RouterOptions = {}): LiveBus {
+  return new RoutedBus(new EngineMap(byRegion, options));
+}
+
+class RoutedBus implements LiveBus {
+  readonly #engines: EngineMap<LiveBus>;
+
+  constructor(engines: EngineMap<LiveBus>) {
+    this.#engines = engines;
+  }
+
+  publish(change: LiveChange): void {
+    this.#engines.ofTrip(change.tripId).publish(change);
+  }
+
+  subscribe(tripId: string, listener: (change: LiveChange) => void): Promise<Subscription> {
+    return this.#engines.ofTrip(tripId).subscribe(tripId, listener);
+  }
+
+  notify(message: PartyMessage): void {
+    for (const engine of this.#engines.distinct) engine.notify(message);
+  }
+
+  async listen(partyKey: string, listener: (message: PartyMessage) => void): Promise<Subscription> {
+    const heard = new HeardMessages();
+    const standing = await this.#engines.answered((engine) =>
+      engine.listen(partyKey, (message) => {
+        if (heard.isNews(engine, message)) listener(message);
+      }),
+    );
+    return {
+      [Symbol.dispose]() {
+        for (const { answer: subscription } of standing) subscription[Symbol.dispose]();
+      },
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#engines.dispose();
+  }
+}
+
+/** Tells what one bus brings first from what the others bring after it. */
+class HeardMessages {
+  /** Per message, how often each bus has brought it. */
+  readonly #counts = new Map<string, Map<LiveBus, number>>();
+
+  /** True when this bus has now brought the message more often than any bus before. */
+  isNews(bus: LiveBus, message: PartyMessage): boolean {
+    const key = JSON.stringify(message);
+    const counts = this.#counts.get(key) ?? new Map<LiveBus, number>();
+    const before = Math.max(0, ...counts.values());
+    const now = (counts.get(bus) ?? 0) + 1;
+    counts.set(bus, now);
+    this.#counts.set(key, counts);
+    if (this.#counts.size > MAX_REMEMBERED) {
+      const [oldest] = this.#counts.keys();
+      this.#counts.delete(oldest!);
+    }
+    return now > before;
+  }
+}
