@@ -1,18 +1,23 @@
 /**
- * `npm run dev:engines`: the real engines on this machine without Docker, with data under .bimride/engines, until Ctrl-C.
- * `npm run dev:engines -- stop` ends them from another terminal.
+ * `npm run dev:engines`: the real engines and all roles on this machine without Docker, with the demo city, data under
+ * .bimride/engines, until Ctrl-C. `npm run dev:engines -- stop` ends all from another terminal, `-- only` starts the
+ * engines alone.
  */
 import { join } from "node:path";
 import { EngineMissing } from "../test/kit/engines/engine.ts";
 import { askToStop, HeldError } from "./dev-engines/hold.ts";
 import { runDevEngines } from "./dev-engines/run-dev-engines.ts";
+import type { DevEngines } from "./dev-engines/start-dev-engines.ts";
+import { startRoles } from "./dev-engines/start-roles.ts";
 
 const folder = join(new URL("..", import.meta.url).pathname, ".bimride", "engines");
 const print = (line: string) => console.log(line);
-const [command, ...rest] = process.argv.slice(2);
+const [command = "all", ...rest] = process.argv.slice(2);
+/** Cars of the demo city, as many as `npm start` has. */
+const CARS = 60;
 
-if (rest.length > 0 || (command !== undefined && command !== "stop")) {
-  console.error("usage: npm run dev:engines [-- stop]");
+if (rest.length > 0 || !["all", "only", "stop"].includes(command)) {
+  console.error("usage: npm run dev:engines [-- stop | -- only]");
   process.exitCode = 2;
 } else if (command === "stop") {
   const pid = await askToStop(folder);
@@ -21,7 +26,8 @@ if (rest.length > 0 || (command !== undefined && command !== "stop")) {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
   try {
-    await runDevEngines({ folder, print, signal: stop.signal });
+    const alongside = (engines: DevEngines) => startRoles(engines, { folder, print, cars: CARS });
+    await runDevEngines({ folder, print, signal: stop.signal, ...(command === "all" ? { alongside } : {}) });
   } catch (error) {
     console.error(explain(error));
     process.exitCode = 1;

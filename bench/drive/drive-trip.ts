@@ -9,7 +9,7 @@ export type DriveTrip = { tripId: string; riderId: string };
 
 /** Books the recorded drive as a trip from its first to its last position. */
 export async function createDriveTrip(
-  app: App,
+  app: Pick<App, "httpUrl" | "mint">,
   driverId: string,
   trace: Trace,
   path: LatLon[],

@@ -33,7 +33,7 @@ export class TripReader {
   #failure: unknown;
   #wake = () => {};
 
-  constructor(app: App, trip: DriveTrip, onState: (state: SeenState) => void) {
+  constructor(app: Pick<App, "httpUrl" | "mint">, trip: DriveTrip, onState: (state: SeenState) => void) {
     this.#onState = onState;
     this.#done = this.#read(app, trip).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) this.#failure = error;
@@ -72,7 +72,7 @@ export class TripReader {
     if (this.#failure) throw this.#failure;
   }
 
-  async #read(app: App, trip: DriveTrip): Promise<void> {
+  async #read(app: Pick<App, "httpUrl" | "mint">, trip: DriveTrip): Promise<void> {
     const client = createClient(
       LiveService,
       createConnectTransport({ baseUrl: app.httpUrl, httpVersion: "1.1" }),

@@ -4,6 +4,7 @@ import { jwtAuthenticator } from "../auth/jwt.ts";
 import { limitsOf, type Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
+import type { EventLog } from "../eventlog/log.ts";
 import { ProjectionEvents } from "../projections/events.ts";
 import { regionFinder } from "../regions/region-of.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -70,6 +71,7 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     httpUrl: web.url,
     grpcAddress,
     engines: parts.engines,
+    logs: logsOf(parts.byRegion),
     async mint(role, subject) {
       if (!parts.mint) throw new Error("this process does not sign tokens: the key set comes from elsewhere");
       return (await parts.mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token;
@@ -110,12 +112,11 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
   const byRegion = await openRegions(stack, regions, own, {
     ...{ settings, limits, clock, telemetry, roles, nodeId, folder },
   });
-  const engines = enginesOver(byRegion, own);
+  const engines = enginesOver(byRegion, own, clock);
   const regionOf = regionFinder(regions, limits);
   const { bus, trips } = engines;
   const logger = telemetry.logger.child({ part: "trips" });
-  const logs = new Map([...byRegion].map(([name, region]) => [name, region.engines.log]));
-  const announcer = stack.use(new TripAnnouncer({ trips, logs, bus, clock, logger }));
+  const announcer = stack.use(new TripAnnouncer({ trips, logs: logsOf(byRegion), bus, clock, logger }));
   return {
     ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, engines },
     trips: new TripService({
@@ -126,4 +127,8 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
     authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
     mint: keys?.mint,
   };
+}
+
+function logsOf(byRegion: Parts["byRegion"]): ReadonlyMap<string, EventLog> {
+  return new Map([...byRegion].map(([name, { engines }]) => [name, engines.log]));
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
-import type { Clock } from "../core/time.ts";
+import { type Clock, systemClock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
@@ -10,7 +10,7 @@ import type { Leases } from "../partitions/lease.ts";
 import type { Snapshots } from "../partitions/snapshots.ts";
 import type { Nodes } from "../placement/nodes.ts";
 import type { Trips } from "../trips/trips.ts";
-import type { Links } from "./links.ts";
+import type { Links, Share } from "./links.ts";
 
 /** What an engine may need to start. */
 export type EngineContext = {
@@ -21,7 +21,7 @@ export type EngineContext = {
   /** Path of something that the regions share. */
   sharedPath(...parts: string[]): string;
   /** Opens something once for all regions that name it alike. */
-  share<Thing extends AsyncDisposable>(key: string, open: () => Promise<Thing>): Promise<Thing>;
+  share: Share;
   /** Connections to the servers of the region. */
   links: Links;
   /** Names this process among the others. */
@@ -131,14 +131,15 @@ export const ENGINES = {
       const { openLocalLeases } = await import("../partitions/local/leases.ts");
       return openLocalLeases({ path: path("epoch"), partitions: limits.partitions, clock });
     },
-    async real({ links, region, limits, clock, nodeId, settings, logger }) {
+    async real({ links, region, limits, nodeId, settings, logger }) {
       const { openNatsLeases } = await import("../partitions/nats/leases.ts");
       return openNatsLeases({
         link: await links.nats(),
         region,
         partitions: limits.partitions,
         memberId: nodeId,
-        clock,
+        // How long another process was silent is real time, also where that of the fixes is driven.
+        clock: systemClock,
         limits,
         replicas: settings.natsReplicas,
         onError: (error) => logger.warn({ err: error }, "leases"),
@@ -161,13 +162,13 @@ export const ENGINES = {
         const { localNodes } = await import("../placement/local/nodes.ts");
         return localNodes();
       }),
-    async real({ links, region, settings, clock, limits, logger }) {
+    async real({ links, region, settings, limits, logger }) {
       const { openNatsNodes } = await import("../placement/nats/nodes.ts");
       return openNatsNodes({
         link: await links.nats(),
         region,
         replicas: settings.natsReplicas,
-        clock,
+        clock: systemClock,
         limits,
         onError: (error) => logger.warn({ err: error }, "nodes"),
       });

@@ -1,5 +1,9 @@
+import { systemClock } from "../core/time.ts";
+import type { IngestRegion } from "../ingest/gateway.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
-import type { Parts } from "./parts.ts";
+import { openSpool, type Spool } from "../ingest/spool/spool.ts";
+import { SpoolEvents } from "../ingest/spool-events.ts";
+import type { Parts, RegionParts } from "./parts.ts";
 import { urlHost } from "./ports.ts";
 
 export type Gateway = AsyncDisposable & {
@@ -8,8 +12,6 @@ export type Gateway = AsyncDisposable & {
   readonly ingest: Ingest;
   /** True once it goes away. */
   readonly draining: boolean;
-  /** True where a spool on the disk stands in for a log that is away. */
-  readonly spools: boolean;
   /** Tells the devices on every transport to reconnect, ends what is left, and lets the log have what was accepted. */
   drain(): Promise<void>;
 };
@@ -18,19 +20,25 @@ const HEALTH_PERIOD_MS = 1_000;
 /** A stop is to take less than 5 s in all; shorter than the edge's own grace, so that WebSockets hear why they end. */
 const DRAIN = { reconnectWithinMs: 1_000, forceAfterMs: 1_500 };
 
-/** The gateway: the ways in for devices. HTTP and WebSocket are routes of the process's HTTP server. */
+/**
+ * The gateway: the ways in for devices. HTTP and WebSocket are routes of the process's HTTP server. On real engines a spool
+ * per region stands in for a log that is away; an embedded log is on the same disk, so there a spool would help nobody.
+ */
 export async function startGateway(parts: Parts, port: number): Promise<Gateway> {
-  const { settings, engines, authenticator, clock, limits, telemetry, nodeId } = parts;
-  const { log, bus, trips } = engines;
+  const { settings, engines, authenticator, clock, limits, telemetry, nodeId, regionOf } = parts;
+  const { bus, trips } = engines;
   if (!authenticator) throw new Error("a gateway needs keys to check tokens with");
+  await using stack = new AsyncDisposableStack();
+  const regions = await withSpools(stack, parts);
   const ingest = createIngest({
-    ...{ log, bus, trips, authenticator, clock, limits, telemetry },
-    region: log.region,
+    ...{ regions, regionOf, bus, trips, authenticator, clock, limits, telemetry },
+    ownRegion: engines.log.region,
     gatewayId: nodeId,
   });
-  const grpc = await ingest.startGrpc({ host: settings.grpcHost, port });
+  stack.use(ingest);
+  const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port }));
   const watch = setInterval(() => {
-    void log.health().then((trouble) => grpc.setServing(trouble === undefined));
+    void ingest.health().then((trouble) => grpc.setServing(trouble === undefined));
   }, HEALTH_PERIOD_MS);
   watch.unref();
   let draining: Promise<void> | undefined;
@@ -39,18 +47,47 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
     draining ??= grpc.drain(DRAIN);
     return draining;
   };
+  const owned = stack.move();
   return {
     drain,
     get draining() {
       return draining !== undefined;
     },
-    spools: false,
     address: `${urlHost(settings.grpcHost)}:${grpc.port}`,
     ingest,
     async [Symbol.asyncDispose]() {
       await drain();
       await ingest.drain(DRAIN);
-      await grpc[Symbol.asyncDispose]();
+      await owned.disposeAsync();
     },
   };
+}
+
+/** The regions' logs, each with its spool where there is one. */
+async function withSpools(
+  stack: AsyncDisposableStack,
+  { settings, byRegion, telemetry }: Parts,
+): Promise<ReadonlyMap<string, IngestRegion>> {
+  const regions = new Map<string, IngestRegion>();
+  const events = new SpoolEvents(telemetry, systemClock);
+  for (const [region, { context, engines }] of byRegion) {
+    const spool =
+      settings.engines === "real" ? stack.use(await openRegionSpool(region, context, events)) : undefined;
+    regions.set(region, { log: engines.log, spool });
+  }
+  return regions;
+}
+
+function openRegionSpool(
+  region: string,
+  { settings, sharedPath }: RegionParts["context"],
+  events: SpoolEvents,
+): Promise<Spool> {
+  return openSpool({
+    folder: sharedPath("spool"),
+    region,
+    maxBytes: settings.gatewaySpoolMaxBytes,
+    clock: systemClock,
+    onEvent: events.of(region),
+  });
 }

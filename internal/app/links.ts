@@ -6,7 +6,12 @@ import type { Clock } from "../core/time.ts";
 import type { NatsLink } from "../nats/link.ts";
 import type { RedisLink } from "../redis/link.ts";
 import type { RegionEngines } from "../regions/regions.ts";
-import type { EngineContext } from "./engines.ts";
+
+/** Opens something once for all who name it alike. */
+export type Share = <Thing extends AsyncDisposable>(
+  key: string,
+  open: () => Promise<Thing>,
+) => Promise<Thing>;
 
 /** The connections to one region's servers, each opened when the first engine asks for it. */
 export type Links = {
@@ -23,7 +28,7 @@ export function linksOf(
   own: RegionEngines,
   nodeId: string,
   clock: Clock,
-  share: EngineContext["share"],
+  share: Share,
 ): Links {
   const natsServers = own.natsServers ?? list(settings.natsServers);
   const redisNodes = own.redisNodes ?? list(settings.redisNodes);

@@ -4,6 +4,7 @@ import type { Authenticator, Role as UserRole } from "../auth/principal.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { EventLog } from "../eventlog/log.ts";
 import type { Regions } from "../regions/regions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripService } from "../trips/service.ts";
@@ -39,8 +40,10 @@ export type App = AsyncDisposable & {
   readonly httpUrl: string;
   /** host:port of the drivers' gRPC port; empty without a gateway. */
   readonly grpcAddress: string;
-  /** The engines behind it, for tests and tools. */
+  /** The engines behind it, over all regions, for tests and tools. */
   readonly engines: Engines;
+  /** The logs of the regions that this process works with. */
+  readonly logs: ReadonlyMap<string, EventLog>;
   /** A token of the process's own keys. Throws where tokens come from elsewhere. */
   mint(role: UserRole, subject: string): Promise<string>;
   /** Resolves once every readiness check is content. */

@@ -12,7 +12,7 @@ import { routedLatest } from "../regions/routed/latest.ts";
 import { routedTrips } from "../regions/routed/trips.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EngineContext, type Engines, openEngines } from "./engines.ts";
-import { linksOf } from "./links.ts";
+import { linksOf, type Share } from "./links.ts";
 import type { RegionParts } from "./parts.ts";
 import type { Role } from "./roles.ts";
 
@@ -85,7 +85,7 @@ export async function openRegions(
 }
 
 /** The stores over all regions: a trip's by its id, a party's wherever they are. */
-export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: string): Engines {
+export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: string, clock: Clock): Engines {
   const { engines } = byRegion.get(own)!;
   if (byRegion.size === 1) return engines;
   const each = <Port extends keyof Engines>(port: Port): ReadonlyMap<string, Engines[Port]> =>
@@ -94,13 +94,13 @@ export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: str
     log: engines.log,
     history: routedHistory(each("history")),
     trips: routedTrips(each("trips")),
-    latest: routedLatest(each("latest")),
+    latest: routedLatest(each("latest"), clock),
     bus: routedBus(each("bus")),
   };
 }
 
 /** Opens what several regions name alike once; the stack closes it after everything that came later. */
-function sharing(stack: AsyncDisposableStack): EngineContext["share"] {
+function sharing(stack: AsyncDisposableStack): Share {
   const opened = new Map<string, Promise<AsyncDisposable>>();
   return <Thing extends AsyncDisposable>(key: string, open: () => Promise<Thing>): Promise<Thing> => {
     const known = opened.get(key) as Promise<Thing> | undefined;

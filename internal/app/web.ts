@@ -73,21 +73,24 @@ async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Ser
   });
 }
 
-/** What must be well for this process to be sent work. A log that is away is no reason where a spool stands in for it. */
+/**
+ * What must be well for this process to be sent work. A gateway is well while fixes are taken, by the log or by its spool;
+ * an edge shows what it has, whatever is away.
+ */
 function readinessOf(
   { byRegion }: Parts,
   gateway: Gateway | undefined,
   processors: readonly Processor[],
 ): ReadinessCheck[] {
   const checks: ReadinessCheck[] = [];
-  if (!gateway?.spools)
+  if (gateway) {
+    checks.push({ name: "log", check: async () => (await gateway.ingest.health())?.message });
+    checks.push({ name: "drain", check: () => (gateway.draining ? "draining" : undefined) });
+  } else if (processors.length > 0) {
     for (const [name, { engines }] of byRegion)
-      checks.push({
-        name: byRegion.size === 1 ? "log" : `log ${name}`,
-        check: async () => (await engines.log.health())?.message,
-      });
+      checks.push({ name: `log ${name}`, check: async () => (await engines.log.health())?.message });
+  }
   for (const processor of processors) checks.push({ name: "projections", check: () => processor.health() });
-  if (gateway) checks.push({ name: "drain", check: () => (gateway.draining ? "draining" : undefined) });
   return checks;
 }
 

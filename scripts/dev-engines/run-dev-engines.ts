@@ -8,8 +8,11 @@ export type DevOptions = {
   /** Ends everything, as does askToStop from another process. */
   signal: AbortSignal;
   /** Starts what runs on the engines, when they serve; disposed before them. */
-  alongside?: (engines: DevEngines) => Promise<AsyncDisposable>;
+  alongside?: (engines: DevEngines) => Promise<Alongside>;
 };
+
+/** @property url of the pages, when there are some */
+export type Alongside = AsyncDisposable & { readonly url?: string };
 
 /**
  * Runs the engines, and what goes with them, until the signal or until another process asks for the end. Then all is
@@ -29,10 +32,11 @@ export async function runDevEngines({ folder, print, signal, alongside }: DevOpt
     print(`${name.padEnd(10)}${address.padEnd(18)}${version}`);
   }
   for (const [name, value] of Object.entries(started.environment)) print(`export ${name}=${value}`);
-  await using _roles = (await alongside?.(started)) ?? NOTHING;
-  print("ready; Ctrl-C, or `npm run dev:engines -- stop` elsewhere, ends it");
+  await using roles = (await alongside?.(started)) ?? NOTHING;
+  print(`ready ${roles.url ?? ""}`.trimEnd());
+  print("Ctrl-C, or `npm run dev:engines -- stop` elsewhere, ends it");
   await stopped;
   print("stopping");
 }
 
-const NOTHING: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
+const NOTHING: Alongside = { [Symbol.asyncDispose]: () => Promise.resolve() };

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { startCassandra } from "../../test/kit/engines/cassandra.ts";
+import { CASSANDRA_DATA_CENTER, startCassandra } from "../../test/kit/engines/cassandra.ts";
 import type { Engine, StartOptions } from "../../test/kit/engines/engine.ts";
 import { isFreePort } from "../../test/kit/engines/free-port.ts";
 import { startNats } from "../../test/kit/engines/nats.ts";
@@ -10,6 +10,9 @@ export type DevEngines = AsyncDisposable & {
   readonly engines: readonly Engine[];
   /** Settings (BIMRIDE_…) with which the roles find them. */
   readonly environment: Readonly<Record<string, string>>;
+  /** host:port of the Cassandra node. */
+  readonly cassandra: string;
+  readonly localDataCenter: string;
 };
 
 /** Tried first, so that the settings' defaults fit. */
@@ -48,12 +51,13 @@ export async function startDevEngines(folder: string): Promise<DevEngines> {
   }
   const [nats, redis, cassandra] = engines.map(({ address }) => address) as [string, string, string];
   return {
-    engines,
+    ...{ engines, cassandra, localDataCenter: CASSANDRA_DATA_CENTER },
     environment: {
       BIMRIDE_ENGINES: "real",
       BIMRIDE_NATS_SERVERS: nats,
       BIMRIDE_REDIS_NODES: redis,
       BIMRIDE_CASSANDRA_CONTACT_POINTS: cassandra,
+      BIMRIDE_CASSANDRA_LOCAL_DC: CASSANDRA_DATA_CENTER,
     },
     [Symbol.asyncDispose]: stop,
   };

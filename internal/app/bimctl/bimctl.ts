@@ -3,6 +3,8 @@ import { type Command, type Context, UsageError } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { keysCommand } from "./keys.ts";
+import { regionsCommand } from "./regions.ts";
+import { rolesCommand } from "./roles.ts";
 import { tokenCommand } from "./token.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -10,6 +12,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   token: tokenCommand,
   config: configCommand,
   doctor: doctorCommand,
+  roles: rolesCommand,
+  regions: regionsCommand,
 };
 
 /** Runs the command that the first argument names. Returns the exit code: 0 done, 1 not, 2 not understood. */
