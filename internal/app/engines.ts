@@ -76,12 +76,13 @@ export const ENGINES = {
         const { openSqliteHistory } = await import("../history/sqlite/history.ts");
         return openSqliteHistory({ path: sharedPath("history.sqlite") });
       }),
-    real: ({ links, share, settings }) =>
+    real: ({ links, share, settings, clock }) =>
       share(`history ${links.cassandraName}`, async () => {
         const { openCassandraHistory } = await import("../history/cassandra/history.ts");
         return openCassandraHistory({
           link: await links.cassandra(),
           retentionMs: settings.historyRetentionMs,
+          clock,
         });
       }),
   },

@@ -18,6 +18,8 @@ export type Links = {
   nats(): Promise<NatsLink>;
   redis(): Promise<RedisLink>;
   cassandra(): Promise<CassandraLink>;
+  /** Connects to all of them, one after the other; rejects with the first EngineError. */
+  open(): Promise<void>;
   /** Names the Cassandra that {@link cassandra} connects to: regions with the same one share it. */
   readonly cassandraName: string;
 };
@@ -38,8 +40,13 @@ export function linksOf(
     keyspace: own.cassandraKeyspace ?? settings.cassandraKeyspace,
   };
   const cassandraName = `${cassandra.contactPoints} ${cassandra.keyspace}`;
-  return {
+  const links: Links = {
     cassandraName,
+    async open() {
+      await links.nats();
+      await links.redis();
+      await links.cassandra();
+    },
     nats: () =>
       share(`nats ${natsServers}`, async () => {
         const { connectNats } = await import("../nats/link.ts");
@@ -74,6 +81,7 @@ export function linksOf(
         return connectCassandra(await cassandraOptions(settings, own));
       }),
   };
+  return links;
 }
 
 /** How to reach the Cassandra of a region. */

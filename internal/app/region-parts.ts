@@ -69,18 +69,22 @@ export async function openRegions(
     if (!folder) throw new Error("this process has no data folder");
     return folder.path(...parts);
   };
-  for (const { name, engines: addresses } of regions.all) {
-    if (!everywhere && name !== own) continue;
-    const context: EngineContext = {
-      ...{ settings, limits, clock, nodeId, share },
-      region: name,
-      path: regions.all.length === 1 ? kept : (...parts) => kept("regions", name, ...parts),
-      sharedPath: kept,
-      links: linksOf(settings, addresses, nodeId, clock, share),
-      logger: deps.telemetry.logger.child({ region: name }),
-    };
-    opened.set(name, { context, engines: await openEngines(stack, context) });
-  }
+  const contexts = regions.all
+    .filter(({ name }) => everywhere || name === own)
+    .map(
+      ({ name, engines: addresses }): EngineContext => ({
+        ...{ settings, limits, clock, nodeId, share },
+        region: name,
+        path: regions.all.length === 1 ? kept : (...parts) => kept("regions", name, ...parts),
+        sharedPath: kept,
+        links: linksOf(settings, addresses, nodeId, clock, share),
+        logger: deps.telemetry.logger.child({ region: name }),
+      }),
+    );
+  // Every server first: where one can't be reached, nothing has been made on another.
+  if (settings.engines === "real") for (const { links } of contexts) await links.open();
+  for (const context of contexts)
+    opened.set(context.region, { context, engines: await openEngines(stack, context) });
   return opened;
 }
 
