@@ -112,7 +112,7 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
   const byRegion = await openRegions(stack, regions, own, {
     ...{ settings, limits, clock, telemetry, roles, nodeId, folder },
   });
-  const engines = enginesOver(byRegion, own, clock);
+  const engines = enginesOver(byRegion, own);
   const regionOf = regionFinder(regions, limits);
   const { bus, trips } = engines;
   const logger = telemetry.logger.child({ part: "trips" });
@@ -121,7 +121,8 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
     ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, engines },
     trips: new TripService({
       ...{ trips, announcer, clock, limits },
-      regionOf: (position) => regionOf(position.latDeg, position.lonDeg, own),
+      // Of no process in particular: wherever a trip is ordered, and however often, it is of the same region.
+      regionOf: ({ latDeg, lonDeg }) => regionOf(latDeg, lonDeg, ""),
       randomBytes: secureRandom,
     }),
     authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),

@@ -89,7 +89,7 @@ export async function openRegions(
 }
 
 /** The stores over all regions: a trip's by its id, a party's wherever they are. */
-export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: string, clock: Clock): Engines {
+export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: string): Engines {
   const { engines } = byRegion.get(own)!;
   if (byRegion.size === 1) return engines;
   const each = <Port extends keyof Engines>(port: Port): ReadonlyMap<string, Engines[Port]> =>
@@ -98,7 +98,7 @@ export function enginesOver(byRegion: ReadonlyMap<string, RegionParts>, own: str
     log: engines.log,
     history: routedHistory(each("history")),
     trips: routedTrips(each("trips")),
-    latest: routedLatest(each("latest"), clock),
+    latest: routedLatest(each("latest"), byRegion.get(own)!.context.clock),
     bus: routedBus(each("bus")),
   };
 }

@@ -53,7 +53,8 @@ async function scene() {
   const append: EventLog["append"] = (partition, body) =>
     away ? Promise.reject(new BimrideError("LOG_UNAVAILABLE")) : log.append(partition, body);
   const shaky = { partitions: log.partitions, append } as EventLog;
-  const announcer = new TripAnnouncer({ trips, log: shaky, bus, clock, logger: pino({ level: "silent" }) });
+  const logs = new Map([["se1", shaky]]);
+  const announcer = new TripAnnouncer({ trips, logs, bus, clock, logger: pino({ level: "silent" }) });
   let seed = 0;
   const randomBytes = (count: number) => new Uint8Array(count).fill(++seed);
   const service = new TripService({
@@ -61,7 +62,7 @@ async function scene() {
     announcer,
     clock,
     limits: DEFAULT_LIMITS,
-    region: "se1",
+    regionOf: () => "se1",
     randomBytes,
   });
   onTestFinished(async () => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Principal } from "../auth/principal.ts";
 import { BimrideError } from "../core/errors.ts";
+import type { LatLon } from "../core/geo.ts";
 import { newTripId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
@@ -19,7 +20,8 @@ export type TripServiceDeps = {
   announcer: TripAnnouncer;
   clock: Clock;
   limits: Limits;
-  region: string;
+  /** The region of a place: a trip belongs to its pickup's for good, whatever changes later. */
+  regionOf(position: LatLon): string;
   /** Unguessable bytes, for trip ids. */
   randomBytes(count: number): Uint8Array;
 };
@@ -55,7 +57,8 @@ export class TripService {
         field: "idempotency_key",
       });
     checkOrder(order, this.#deps.limits);
-    const { trips, clock, region, randomBytes, announcer } = this.#deps;
+    const { trips, clock, randomBytes, announcer } = this.#deps;
+    const region = this.#regionOf(order);
     const nowMs = Math.round(clock.now());
     const trip = newTrip(newTripId(region, nowMs, randomBytes(10)), region, order, nowMs);
     const digest = createHash("sha256").update(JSON.stringify(order)).digest("base64url");
@@ -126,6 +129,15 @@ export class TripService {
       const answered = error instanceof BimrideError && (REFUSALS as readonly string[]).includes(error.code);
       if (!answered) throw error;
     }
+  }
+
+  /** The pickup's region. Throws LOG_UNAVAILABLE when its trips can't be told from here: nothing is stored then. */
+  #regionOf({ waypoints }: TripOrder): string {
+    const { regionOf, announcer } = this.#deps;
+    const region = regionOf(waypoints[0]!.position);
+    if (!announcer.knows(region))
+      throw new BimrideError("LOG_UNAVAILABLE", `This node does not serve the pickup's region, ${region}.`);
+    return region;
   }
 
   /** The trip that an earlier request with the same key made, when the request was the same. */

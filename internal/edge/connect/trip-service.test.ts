@@ -27,7 +27,8 @@ async function scene() {
   const bus = new MemoryBus((error) => {
     throw error;
   });
-  const announcer = new TripAnnouncer({ trips, log, bus, clock, logger: pino({ level: "silent" }) });
+  const logs = new Map([["se1", log]]);
+  const announcer = new TripAnnouncer({ trips, logs, bus, clock, logger: pino({ level: "silent" }) });
   let seed = 0;
   const randomBytes = (count: number) => new Uint8Array(count).fill(++seed);
   const service = new TripService({
@@ -35,7 +36,7 @@ async function scene() {
     announcer,
     clock,
     limits: DEFAULT_LIMITS,
-    region: "se1",
+    regionOf: () => "se1",
     randomBytes,
   });
   const test = await startTestEdge(new Map(), { trips: service });
