@@ -1,7 +1,8 @@
 import type { Quantiles } from "../report.ts";
-import type { ServiceProcess } from "./service-process.ts";
+import type { Service } from "./service.ts";
 
 const HOPS = "bimride_edge_hop_ms";
+const TIMEOUT_MS = 2_000;
 const ENTRY_FIXES = "bimride_ingest_fixes_per_entry";
 
 /** Samples of the Prometheus text format by `name{labels}`. */
@@ -10,14 +11,32 @@ export type Metrics = ReadonlyMap<string, number>;
 /** What the server's own metrics say about a stretch of time. */
 export type MetricsSummary = { hopsMs: Record<string, Quantiles>; fixesPerMessage: number };
 
-export async function readMetrics(server: ServiceProcess): Promise<Metrics> {
-  const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
+/** Reads the metrics of all processes and adds them up by name and labels; one that does not answer has none. */
+export async function readMetrics(service: Service): Promise<Metrics> {
+  const texts = await Promise.all(
+    service.nodeUrls.map(async (url) => {
+      try {
+        return await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) })).text();
+      } catch {
+        return ""; // killed or stopped: that is what a drill is about
+      }
+    }),
+  );
   const samples = new Map<string, number>();
-  for (const line of text.split("\n")) {
+  for (const line of texts.flatMap((text) => text.split("\n"))) {
+    if (!line || line.startsWith("#")) continue;
     const space = line.lastIndexOf(" ");
-    if (line && !line.startsWith("#")) samples.set(line.slice(0, space), Number(line.slice(space + 1)));
+    const key = line.slice(0, space);
+    samples.set(key, (samples.get(key) ?? 0) + Number(line.slice(space + 1)));
   }
   return samples;
+}
+
+/** The sum over all label sets of one metric. */
+export function total(metrics: Metrics, name: string): number {
+  let sum = 0;
+  for (const [key, value] of metrics) if (key === name || key.startsWith(`${name}{`)) sum += value;
+  return sum;
 }
 
 /** The summary of what happened between two readings. Quantiles are upper borders of histogram buckets. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +9,8 @@ import { makeKeyFiles } from "../../internal/auth/keys.ts";
 import { type TokenMint, tokenMint } from "../../internal/auth/mint.ts";
 import type { Role } from "../../internal/auth/principal.ts";
 import { loadSettings } from "../../internal/config/settings.ts";
+import { cpuSecondsOf } from "./process-cpu.ts";
+import type { Service } from "./service.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../cmd/launch.js", import.meta.url));
 /** How long a start may take, replay of the log included. */
@@ -16,14 +18,12 @@ const START_TIMEOUT_MS = 60_000;
 /** How long a stop may take before it is forced. */
 const STOP_TIMEOUT_MS = 20_000;
 const TOKEN_TTL_MS = 12 * 3_600_000;
-/** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Node supports. */
-const TICKS_PER_SECOND = 100;
 
 /**
  * The whole service as `npm start` runs it, as a process of its own with a data folder of its own, on free ports. It can
  * be killed and started again on the same ports, data and keys.
  */
-export class ServiceProcess implements AsyncDisposable {
+export class ServiceProcess implements Service {
   readonly #folder: string;
   readonly #flags: readonly string[];
   readonly #mint: TokenMint;
@@ -78,6 +78,18 @@ export class ServiceProcess implements AsyncDisposable {
     ];
   }
 
+  get edgeUrls(): string[] {
+    return [this.httpUrl];
+  }
+
+  get gatewayAddresses(): string[] {
+    return [this.grpcAddress];
+  }
+
+  get nodeUrls(): string[] {
+    return [this.httpUrl];
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
@@ -98,8 +110,11 @@ export class ServiceProcess implements AsyncDisposable {
 
   /** CPU seconds (user and system) used so far, as the operating system counts them. */
   cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    return cpuSecondsOf(this.pid);
+  }
+
+  cpuSecondsByRole(): { all: number } {
+    return { all: this.cpuSeconds() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

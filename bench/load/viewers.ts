@@ -1,40 +1,70 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { LiveService, type TripUpdate, TripUpdateSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
+import {
+  LiveService,
+  type TripUpdate,
+  TripUpdateSchema,
+  type WatchTripsResponse,
+} from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { compareVersions, type Version, ZERO_VERSION } from "../../internal/core/version.ts";
-import { pause } from "./load-drivers.ts";
-import type { ServiceProcess } from "./service-process.ts";
+import { type LedgerReader, LiveLedger } from "./live-ledger.ts";
+import { pause } from "./pause.ts";
+import { inTurn, type Service } from "./service.ts";
+import { seenPosition, versionOf } from "./sightings.ts";
 
-/** Riders who watch, each one trip on a stream of its own; they come back when it breaks. */
+const RECONNECT_MS = 200;
+
+/** Riders who watch, each one trip on a stream of its own; they come back, to the next edge, when it breaks. */
 export class Viewers {
+  readonly #ledger: LiveLedger;
   readonly #abort = new AbortController();
   readonly #watching: Promise<void>[] = [];
+  readonly #lastUpdateMs: number[] = [];
+  #silenceMs = 0;
   /** From when the fix was due at the device to when the viewer had it. */
   readonly deviceToViewerMs: number[] = [];
   /** Sizes of position updates, those that carry a changed trip left out. */
   readonly updateBytes: number[] = [];
-  wentBack = 0;
   reconnects = 0;
+  /** Snapshots after a resume that had nothing, where the viewer had a state: it keeps what it has. */
+  blanks = 0;
   /** Time of the newest update of any viewer. */
   lastUpdateAtMs = 0;
 
-  /** Starts `count` viewers over the trips in turn; resolves when each has its snapshot. */
+  private constructor(ledger: LiveLedger) {
+    this.#ledger = ledger;
+  }
+
+  /** Starts `count` viewers over the trips and the edges in turn; resolves when each has its snapshot. */
   static async create(
-    server: ServiceProcess,
+    service: Service,
     trips: readonly { tripId: string; riderId: string }[],
     count: number,
+    ledger = new LiveLedger(),
   ): Promise<Viewers> {
-    const viewers = new Viewers();
+    const viewers = new Viewers(ledger);
     const started: Promise<void>[] = [];
-    for (let i = 0; i < count; i++) {
+    for (let index = 0; index < count; index++) {
       const { promise, resolve } = Promise.withResolvers<void>();
       started.push(promise);
-      const { tripId, riderId } = trips[i % trips.length]!;
-      viewers.#watching.push(viewers.#watch(server, tripId, riderId, resolve));
+      viewers.#watching.push(viewers.#watch(service, inTurn(trips, index), index, trips.length, resolve));
     }
     await Promise.all(started);
     return viewers;
+  }
+
+  /** Times that a viewer saw something older than before, over all readers of the ledger. */
+  get wentBack(): number {
+    return this.#ledger.wentBack;
+  }
+
+  /** Longest time between two updates of one viewer since the last call; the cars' own interval is in it. */
+  takeSilenceMs(): number {
+    const now = Date.now();
+    const silenceMs = this.#lastUpdateMs.reduce((most, at) => Math.max(most, now - at), this.#silenceMs);
+    this.#silenceMs = 0;
+    return silenceMs;
   }
 
   resetTimings(): void {
@@ -47,56 +77,58 @@ export class Viewers {
     await Promise.all(this.#watching);
   }
 
-  async #watch(server: ServiceProcess, tripId: string, riderId: string, started: () => void): Promise<void> {
+  async #watch(
+    service: Service,
+    { tripId, riderId }: { tripId: string; riderId: string },
+    index: number,
+    tripCount: number,
+    started: () => void,
+  ): Promise<void> {
     const signal = this.#abort.signal;
-    const headers = { authorization: `Bearer ${await server.mint("rider", riderId)}` };
-    let version: Version = ZERO_VERSION;
-    while (!signal.aborted) {
-      const client = createClient(
-        LiveService,
-        createConnectTransport({ baseUrl: server.httpUrl, httpVersion: "1.1" }),
-      );
+    const reader = this.#ledger.reader(`viewer ${index}`);
+    const headers = { authorization: `Bearer ${await service.mint("rider", riderId)}` };
+    // Viewers of the same trip begin at different edges.
+    for (let edge = index + Math.floor(index / tripCount); !signal.aborted; edge++) {
+      const baseUrl = inTurn(service.edgeUrls, edge);
+      const client = createClient(LiveService, createConnectTransport({ baseUrl, httpVersion: "1.1" }));
+      const version = reader.version(tripId);
+      const target = version === ZERO_VERSION ? { tripId } : { tripId, resumeAfter: wire(version) };
       try {
-        const target = version === ZERO_VERSION ? { tripId } : { tripId, resumeAfter: wire(version) };
         for await (const { message } of client.watchTrips({ targets: [target] }, { headers, signal })) {
-          if (message.case === "snapshot") {
-            const next = newer(version, message.value.version);
-            if (!next && version !== ZERO_VERSION) this.wentBack++;
-            version = next ?? version;
-            started();
-          } else if (message.case === "update") {
-            const next = newer(version, message.value.version);
-            if (!next && message.value.position) this.wentBack++;
-            version = next ?? version;
-            this.#seen(message.value);
-          }
+          if (message.case === "snapshot") started();
+          this.#seen(reader, tripId, index, message);
         }
       } catch {
-        // the server went away or was cut off: that is what the drill is about
+        // the server went away or was cut off: that is what a drill is about
       }
       if (signal.aborted) return;
       this.reconnects++;
-      await pause(200);
+      await pause(RECONNECT_MS * (0.5 + Math.random()));
     }
   }
 
-  #seen(update: TripUpdate): void {
-    if (!update.position) return;
-    this.lastUpdateAtMs = Date.now();
-    this.deviceToViewerMs.push(
-      performance.timeOrigin + performance.now() - Number(update.position.capturedAtMs),
-    );
+  #seen(reader: LedgerReader, tripId: string, index: number, message: WatchTripsResponse["message"]): void {
+    if (message.case !== "snapshot" && message.case !== "update") return;
+    const { value } = message;
+    // An update without a position may tell of freshness alone, under a version that is known.
+    if (message.case === "update" && !value.position && !message.value.trip) return;
+    const version = versionOf(value.version);
+    const had = reader.version(tripId);
+    if (compareVersions(version, ZERO_VERSION) === 0 && had !== ZERO_VERSION) this.blanks++;
+    const isNewer = reader.shows({ tripId, version, position: seenPosition(value.position) });
+    if (message.case === "update" && message.value.position && isNewer) this.#measure(message.value, index);
+  }
+
+  #measure(update: TripUpdate, index: number): void {
+    const now = Date.now();
+    const last = this.#lastUpdateMs[index];
+    if (last !== undefined) this.#silenceMs = Math.max(this.#silenceMs, now - last);
+    this.#lastUpdateMs[index] = now;
+    this.lastUpdateAtMs = now;
+    const capturedAtMs = Number(update.position!.capturedAtMs);
+    this.deviceToViewerMs.push(performance.timeOrigin + performance.now() - capturedAtMs);
     if (!update.trip) this.updateBytes.push(toBinary(TripUpdateSchema, update).length);
   }
-}
-
-function newer(
-  than: Version,
-  wire: { generation: number; sequence: bigint; index: number } | undefined,
-): Version | undefined {
-  if (!wire) return undefined;
-  const version = { generation: wire.generation, sequence: Number(wire.sequence), index: wire.index };
-  return compareVersions(version, than) > 0 ? version : undefined;
 }
 
 function wire(version: Version): { generation: number; sequence: bigint; index: number } {
