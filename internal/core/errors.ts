@@ -138,6 +138,11 @@ export const ERRORS = {
     "A projection's cursor is older than the log's first record; it stopped rather than skip.",
   ),
   DRAINING: kind("unavailable", true, "This node is shutting down: reconnect, elsewhere if you can."),
+  NO_LIVE_NODE: kind(
+    "unavailable",
+    true,
+    "No gateway or edge is known to live there now: use the address that you have.",
+  ),
   OVERLOADED: kind("unavailable", true, "This node is at a bound; try again later."),
   INTERNAL: kind("internal", false, "A fault of ours. It is counted and logged; please report it."),
 } as const satisfies Record<string, ErrorKind>;

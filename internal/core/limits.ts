@@ -109,6 +109,12 @@ export const DEFAULT_LIMITS = {
   memberSilentMs: 2_000,
   /** Longest wait for an owner to store what is open before a partition is handed over. */
   handOverMs: 5_000,
+  /** A gateway or edge shows that it lives this often. */
+  nodeRenewMs: 1_000,
+  /** A gateway or edge that showed no life for so long, on the observer's own clock, is no place to send clients to. */
+  nodeSilentMs: 3_000,
+  /** Gateways and edges that a region's placement knows; further ones are not seen, and no client is sent to them. */
+  maxNodesPerRegion: 1_000,
   /** A party keeps its region until it is so far outside of it; region borders are this thick. */
   regionHysteresisM: 2_000,
   /** A place outside all regions belongs to the nearest one within this reach, else to the default region. */

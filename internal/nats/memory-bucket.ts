@@ -1,4 +1,4 @@
-import { JetStreamApiCodes, jetstream, jserrors, type StreamInfo } from "@nats-io/jetstream";
+import { JetStreamApiCodes, JetStreamApiError, jetstream, type StreamInfo } from "@nats-io/jetstream";
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { EngineError } from "../core/engine-error.ts";
 import type { NatsLink } from "./link.ts";
@@ -61,7 +61,7 @@ export async function openMemoryBucket(link: NatsLink, options: MemoryBucketOpti
     }
     return bucket;
   } catch (cause) {
-    if (cause instanceof jserrors.JetStreamApiError && REPLICA_CODES.has(cause.code))
+    if (cause instanceof JetStreamApiError && REPLICA_CODES.has(cause.code))
       throw new EngineError(
         "nats.replicas",
         `the NATS servers can't hold ${options.replicas} copies of the bucket ${options.name}`,
@@ -117,7 +117,7 @@ export function isPresent(entry: KvEntry | null): entry is KvEntry {
 }
 
 function isConflict(error: unknown): boolean {
-  if (!(error instanceof jserrors.JetStreamApiError)) return false;
+  if (!(error instanceof JetStreamApiError)) return false;
   const { StreamWrongLastSequence, StreamWrongLastSequenceUnknown } = JetStreamApiCodes;
   return error.code === StreamWrongLastSequence || error.code === StreamWrongLastSequenceUnknown;
 }

@@ -1,0 +1,203 @@
+import type { KV, KvEntry } from "@nats-io/kv";
+import { BimrideError } from "../../core/errors.ts";
+import type { Limits } from "../../core/limits.ts";
+import type { Clock } from "../../core/time.ts";
+import type { NatsLink } from "../../nats/link.ts";
+import { isPresent, type MemoryBucketOptions, openMemoryBucket } from "../../nats/memory-bucket.ts";
+import { NodeView } from "../node-view.ts";
+import { checkNode, type LiveNode, type NodeKind, type Nodes, nodeKey } from "../nodes.ts";
+import { decodeNode, encodeNode } from "./node-codec.ts";
+
+export type NatsNodesOptions = {
+  /** Stays its owner's: the registry does not close it. */
+  link: NatsLink;
+  region: string;
+  /** Servers of the cluster that hold a copy. */
+  replicas: number;
+  clock: Clock;
+  limits: Pick<Limits, "nodeRenewMs" | "nodeSilentMs" | "maxNodesPerRegion">;
+  /** In front of the bucket's name; for tests. Letters, digits and `_` only. */
+  prefix?: string;
+  /** Told once per outage; an entry that can't be read is one too. */
+  onError(error: unknown): void;
+};
+
+/** Entries that nobody renews leave the bucket after this; longer than any silence that is not taken for death. */
+const ENTRY_AGE_MS = 10_000;
+/** Room for 1,000 nodes with the longest addresses. */
+const BUCKET_BYTES = 2 << 20;
+/** Longest wait for an answer of the server. */
+const REQUEST_MS = 2_000;
+
+/**
+ * The nodes of a region in a key-value bucket `nodes_<region>` in the servers' memory: one key per node and kind, written
+ * anew every nodeRenewMs; every process watches all of them. Rejects when the bucket can't be had (see memory-bucket.ts).
+ */
+export async function openNatsNodes(options: NatsNodesOptions): Promise<Nodes> {
+  const nodes = new NatsNodes(options);
+  await nodes.open();
+  return nodes;
+}
+
+class NatsNodes implements Nodes {
+  readonly #options: NatsNodesOptions;
+  readonly #bucketOptions: MemoryBucketOptions;
+  readonly #view: NodeView;
+  readonly #announced = new Map<string, LiveNode>();
+  /** Keys of this process, those that ended too: what comes back of them tells only that the registry is there. */
+  readonly #ownKeys = new Set<string>();
+  #bucket: KV | undefined;
+  #stopWatch: (() => void) | undefined;
+  #watchedAtMs = 0;
+  #beating: Promise<void> | undefined;
+  #stopBeats: (() => void)[] = [];
+  #failing = false;
+  #closed = false;
+
+  constructor(options: NatsNodesOptions) {
+    this.#options = options;
+    this.#view = new NodeView(options.limits);
+    this.#bucketOptions = {
+      name: `${options.prefix ?? ""}nodes_${options.region}`,
+      replicas: options.replicas,
+      maxBytes: BUCKET_BYTES,
+      maxAgeMs: ENTRY_AGE_MS,
+      agingMarkers: false,
+      requestMs: REQUEST_MS,
+    };
+  }
+
+  async open(): Promise<void> {
+    await this.#begin();
+    const { clock, limits, link } = this.#options;
+    this.#stopBeats = [
+      clock.every(limits.nodeRenewMs, () => void this.#beat()),
+      link.watch((connected) => {
+        if (connected) void this.#beat();
+      }),
+    ];
+  }
+
+  async announce(node: LiveNode): Promise<AsyncDisposable> {
+    checkNode(node);
+    const key = nodeKey(node);
+    this.#announced.set(key, node);
+    this.#ownKeys.add(key);
+    this.#view.pin(node);
+    // One that is under way may have begun without it.
+    await this.#beating;
+    await this.#beat();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (this.#announced.get(key) === node) await this.#withdraw(key);
+      },
+    };
+  }
+
+  live(kind: NodeKind): readonly LiveNode[] {
+    return this.#view.live(kind);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const stop of this.#stopBeats) stop();
+    await Promise.all([...this.#announced.keys()].map((key) => this.#withdraw(key)));
+    await this.#beating;
+    this.#stopWatch?.();
+  }
+
+  async #withdraw(key: string): Promise<void> {
+    this.#announced.delete(key);
+    this.#view.remove(key);
+    // What a heartbeat is writing must not come after the removal.
+    await this.#beating;
+    if (!this.#options.link.connected) return;
+    try {
+      await this.#bucket?.delete(key);
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  /** Shows that the nodes of this process live; never rejects, calls do not overlap. */
+  #beat(): Promise<void> {
+    this.#beating ??= this.#beatOnce().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  async #beatOnce(): Promise<void> {
+    if (!this.#options.link.connected) return;
+    try {
+      if ((await this.#written()) && !this.#isDeaf()) {
+        this.#failing = false;
+        return;
+      }
+      if (this.#closed) return;
+      await this.#begin();
+      await this.#write();
+      this.#failing = false;
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  /** Opens the bucket, making it when it is missing, and watches it from now on. */
+  async #begin(): Promise<void> {
+    const { link, clock } = this.#options;
+    const bucket = await openMemoryBucket(link, this.#bucketOptions);
+    const entries = await bucket.watch();
+    this.#stopWatch?.();
+    this.#bucket = bucket;
+    this.#watchedAtMs = clock.monotonic();
+    this.#stopWatch = () => entries.stop();
+    void (async () => {
+      for await (const entry of entries) if (this.#bucket === bucket) this.#received(entry);
+    })().catch((cause) => this.#failed(cause));
+  }
+
+  #received(entry: KvEntry): void {
+    const nowMs = this.#options.clock.monotonic();
+    if (this.#ownKeys.has(entry.key)) {
+      this.#view.heard(nowMs);
+    } else if (!isPresent(entry)) {
+      this.#view.heard(nowMs);
+      this.#view.remove(entry.key);
+    } else {
+      const node = decodeNode(entry.value);
+      if (node && nodeKey(node) === entry.key) this.#view.add(node, nowMs);
+      else this.#failed(new Error(`an entry of the bucket ${entry.bucket} is no node`));
+    }
+  }
+
+  /** True when nothing came for so long that the watch must be broken: whoever announces hears at least itself. */
+  #isDeaf(): boolean {
+    const heardAtMs = Math.max(this.#view.heardAtMs, this.#watchedAtMs);
+    return this.#options.clock.monotonic() - heardAtMs > this.#options.limits.nodeSilentMs;
+  }
+
+  async #written(): Promise<boolean> {
+    try {
+      await this.#write();
+      return true;
+    } catch {
+      // Most likely the bucket is gone; what it really is shows when it is opened again.
+      return false;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const bucket = this.#bucket;
+    await Promise.all([...this.#announced].map(([key, node]) => bucket?.put(key, encodeNode(node))));
+  }
+
+  #failed(cause: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#options.onError(
+      new BimrideError("STORE_UNAVAILABLE", "The registry of nodes can't be used.", { cause }),
+    );
+  }
+}
