@@ -42,7 +42,6 @@ export async function runSimulate(argv: readonly string[]): Promise<number> {
   });
   const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
   await simulation.start();
-  process.stdout.write(`ready ${args.cars} cars drive\n`);
   const report = setInterval(() => {
     process.stdout.write(`${args.cars} cars, ${simulation.running} trips, ${simulation.acked} fixes acked\n`);
   }, REPORT_MS);

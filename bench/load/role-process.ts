@@ -15,6 +15,8 @@ export type RoleProcessOptions = {
   settings: SettingTexts;
   /** Of its data and its log. Kept at the end; without it a temporary one, which is removed. */
   folder?: string;
+  /** Taken instead of free ones. */
+  ports?: { http?: number | undefined; grpc?: number | undefined };
 };
 
 /** A gateway, processor or edge as a process of its own. Disposing ends it; so does the end of this process. */
@@ -44,10 +46,10 @@ const START_TIMEOUT_MS = 60_000;
 
 /** Starts a role on free ports and resolves when it is ready. Rejects with the end of its log when it is not. */
 export async function startRole(options: RoleProcessOptions): Promise<RoleProcess> {
-  const { role, name, settings } = options;
+  const { role, name, settings, ports = {} } = options;
   const folder = await workFolder(name, options.folder);
-  const httpPort = await freePort();
-  const grpcPort = role === "gateway" ? await freePort() : 0;
+  const httpPort = ports.http ?? (await freePort());
+  const grpcPort = role === "gateway" ? (ports.grpc ?? (await freePort())) : 0;
   const all: SettingTexts = {
     "telemetry.level": "warn",
     "telemetry.format": "plain",

@@ -22,8 +22,8 @@ test("engines start with what runs on them, end when another process asks, and k
         return { [Symbol.asyncDispose]: async () => void order.push("roles") };
       },
     }).then(() => order.push("engines"));
-    const { environment, engines } = await Promise.race([up.promise, run.then(() => failed())]);
-    const redis = new Redis(`redis://${environment.BIMRIDE_REDIS_NODES}`);
+    const { settings, engines } = await Promise.race([up.promise, run.then(() => failed())]);
+    const redis = new Redis(`redis://${settings["redis.nodes"]}`);
     expect(await redis.set("a", "kept", "GET")).toBe(expected);
     redis.disconnect();
     const again = runDevEngines({ folder: folder.path, print: () => undefined, signal: AbortSignal.abort() });

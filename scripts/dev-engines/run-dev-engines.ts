@@ -1,3 +1,4 @@
+import { envName } from "../../internal/config/setting.ts";
 import { hold } from "./hold.ts";
 import { type DevEngines, startDevEngines } from "./start-dev-engines.ts";
 
@@ -31,7 +32,7 @@ export async function runDevEngines({ folder, print, signal, alongside }: DevOpt
   for (const { name, version, address } of started.engines) {
     print(`${name.padEnd(10)}${address.padEnd(18)}${version}`);
   }
-  for (const [name, value] of Object.entries(started.environment)) print(`export ${name}=${value}`);
+  for (const [name, text] of Object.entries(started.settings)) print(`export ${envName(name)}=${text}`);
   await using roles = (await alongside?.(started)) ?? NOTHING;
   print(`ready ${roles.url ?? ""}`.trimEnd());
   print("Ctrl-C, or `npm run dev:engines -- stop` elsewhere, ends it");

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { SettingTexts } from "../../bench/load/role-process.ts";
 import { CASSANDRA_DATA_CENTER, startCassandra } from "../../test/kit/engines/cassandra.ts";
 import type { Engine, StartOptions } from "../../test/kit/engines/engine.ts";
 import { isFreePort } from "../../test/kit/engines/free-port.ts";
@@ -8,10 +9,10 @@ import { startRedis } from "../../test/kit/engines/redis.ts";
 /** The three engines, running on this machine with data that stays. Disposing ends them. */
 export type DevEngines = AsyncDisposable & {
   readonly engines: readonly Engine[];
-  /** Settings (BIMRIDE_…) with which the roles find them. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Settings with which the roles find them. */
+  readonly settings: SettingTexts;
   /** host:port of the Cassandra node. */
-  readonly cassandra: string;
+  readonly contactPoint: string;
   readonly localDataCenter: string;
 };
 
@@ -51,13 +52,15 @@ export async function startDevEngines(folder: string): Promise<DevEngines> {
   }
   const [nats, redis, cassandra] = engines.map(({ address }) => address) as [string, string, string];
   return {
-    ...{ engines, cassandra, localDataCenter: CASSANDRA_DATA_CENTER },
-    environment: {
-      BIMRIDE_ENGINES: "real",
-      BIMRIDE_NATS_SERVERS: nats,
-      BIMRIDE_REDIS_NODES: redis,
-      BIMRIDE_CASSANDRA_CONTACT_POINTS: cassandra,
-      BIMRIDE_CASSANDRA_LOCAL_DC: CASSANDRA_DATA_CENTER,
+    engines,
+    contactPoint: cassandra,
+    localDataCenter: CASSANDRA_DATA_CENTER,
+    settings: {
+      engines: "real",
+      "nats.servers": nats,
+      "redis.nodes": redis,
+      "cassandra.contact_points": cassandra,
+      "cassandra.local_dc": CASSANDRA_DATA_CENTER,
     },
     [Symbol.asyncDispose]: stop,
   };
