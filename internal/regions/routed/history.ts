@@ -1,21 +1,6 @@
-import type {
-  History,
-  RecordedFix,
-  TrackChunk,
-  TrackQuery,
-  TripEvent,
-  TripFinal,
-} from "../../history/history.ts";
-import { compareTrackKeys, correctedAtMs, isAsked, mergeFixes, trackKey } from "../../history/merge.ts";
+import type { History, RecordedFix, TrackQuery, TripEvent, TripFinal } from "../../history/history.ts";
 import { EngineMap, type RouterOptions } from "./engine-map.ts";
-
-/**
- * A fix that two regions have (its ack was lost on the way, and it was sent again after a hand-over) is told as a repeat
- * when its corrected times in both lie this close together; they differ when the clock offset was estimated anew.
- */
-const REPEAT_MARGIN_MS = 300_000;
-/** Fixes read at once of what lies beside a page. */
-const BESIDE_STEP = 5_000;
+import { hasSomeOf, mergedTrack } from "./track.ts";
 
 /**
  * The histories of several regions as one: what a trip's id names is in its region, tracks of a party are read from every
@@ -39,13 +24,13 @@ class RoutedHistory implements History {
   }
 
   async track(query: TrackQuery): Promise<RecordedFix[]> {
-    const page: RecordedFix[] = [];
-    for (let asked = query; ; ) {
-      const { fixes, untilMs } = await this.#stretch(asked);
-      page.push(...fixes.slice(0, query.limit - page.length));
-      if (untilMs === undefined || page.length === query.limit) return page;
-      asked = { ...query, fromMs: untilMs, limit: query.limit };
-    }
+    const { distinct } = this.#engines;
+    if (distinct.length === 1) return this.#engines.first.track(query);
+    const has = await this.#engines.all((engine) => hasSomeOf(engine, query));
+    const having = distinct.filter((_engine, i) => has[i]);
+    // Most parties stay in one region: its engine has told repeats already.
+    if (having.length <= 1) return having[0]?.track(query) ?? [];
+    return mergedTrack(having, query);
   }
 
   putFinal(final: TripFinal): Promise<void> {
@@ -71,30 +56,5 @@ class RoutedHistory implements History {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#engines.dispose();
-  }
-
-  /**
-   * The fixes from the query's beginning up to where every engine's answer reaches.
-   * @returns untilMs where the next stretch begins; undefined when there is nothing more
-   */
-  async #stretch(query: TrackQuery): Promise<{ fixes: RecordedFix[]; untilMs: number | undefined }> {
-    const found = await this.#engines.all((engine) => engine.track(query));
-    const having = this.#engines.distinct.filter((_engine, i) => found[i]!.length > 0);
-    const full = found.filter((fixes) => fixes.length === query.limit);
-    // One region has it all: its engine has told repeats already.
-    if (having.length <= 1) return { fixes: found.flat(), untilMs: undefined };
-    const untilMs = full.length === 0 ? undefined : Math.min(...full.map((fixes) => correctedAtMs(fixes.at(-1)!)));
-    const startMs = Math.max(query.fromMs, query.after?.atMs ?? query.fromMs);
-    const beside = {
-      ...query,
-      fromMs: startMs - REPEAT_MARGIN_MS,
-      toMs: (untilMs ?? query.toMs) + REPEAT_MARGIN_MS,
-      after: undefined,
-    };
-    const all = await Promise.all(having.map((engine) => readAll(engine, beside)));
-    const fixes = mergeFixes(all.flat()).filter(
-      (fix) => isAsked(query, trackKey(fix)) && (untilMs === undefined || correctedAtMs(fix) < untilMs),
-    );
-    return { fixes, untilMs };
   }
 }

@@ -50,9 +50,7 @@ export class TripPages {
     const own = this.#engines.ofTrip(after);
     const trip = await own.get(after);
     if (!trip) return undefined;
-    return Promise.all(
-      distinct.map((engine) => (engine === own ? after : lastBefore(engine, filter, trip))),
-    );
+    return Promise.all(distinct.map((engine) => (engine === own ? after : lastBefore(engine, filter, trip))));
   }
 
   #remember(key: string, cursors: Cursors): void {

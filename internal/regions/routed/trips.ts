@@ -91,4 +91,3 @@ class RoutedTrips implements Trips {
 
 /** An engine's answer that it has no such trip, as what Promise.any passes over. */
 class NoTrip extends Error {}
-

@@ -1,0 +1,22 @@
+/** A real engine behind a link that can be lost on demand, which no engine does by itself. */
+export type Breakable<Engine extends object> = {
+  engine: Engine;
+  /** `refusing`: calls reject; `silent`: they never settle; undefined: the link is well. */
+  trouble: "refusing" | "silent" | undefined;
+};
+
+/** @param refusal what calls reject with */
+export function breakable<Engine extends object>(real: Engine, refusal: Error): Breakable<Engine> {
+  const link: Breakable<Engine> = { engine: real, trouble: undefined };
+  link.engine = new Proxy(real, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name === Symbol.asyncDispose || link.trouble === undefined) return value.apply(target, args);
+        return link.trouble === "refusing" ? Promise.reject(refusal) : new Promise(() => {});
+      };
+    },
+  });
+  return link;
+}
