@@ -7,7 +7,8 @@ import { type CaseResult, report } from "./report.ts";
 import { stages } from "./stages.ts";
 
 const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
-  river   --rate N --viewers N [--duration S --warm-up S --runs N]   the whole river on embedded engines
+  river   --rate N --viewers N [--engines real|embedded --profile survives-a-crash|acked-on-disk --duration S --warm-up S --runs N]
+          the whole river
   drives  [--sets a,b --intervals 1,4 --dirt jumps,noise,bias,drift --seeds 1,2,3]   recorded drives, scored
   stages  [--seconds S]                                              the pure stages on one core
   history --engines real|embedded [--parties N --runs N]             fixes into the history and back
@@ -25,6 +26,7 @@ const OPTIONS = {
   seeds: { type: "string", default: "1,2,3" },
   seconds: { type: "string", default: "10" },
   engines: { type: "string", default: "embedded" },
+  profile: { type: "string", default: "survives-a-crash" },
   parties: { type: "string", default: "2000" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
@@ -66,6 +68,10 @@ function parse(argv: readonly string[]) {
       if (text === "real" || text === "embedded") return text;
       throw new RangeError(`${text} is neither real nor embedded`);
     };
+    const profile = (text: string) => {
+      if (text === "survives-a-crash" || text === "acked-on-disk") return text;
+      throw new RangeError(`${text} is neither survives-a-crash nor acked-on-disk`);
+    };
     const cases: Record<string, (log: Log) => Promise<CaseResult>> = {
       river: (log) =>
         river(
@@ -75,6 +81,8 @@ function parse(argv: readonly string[]) {
             durationS: number(values.duration),
             warmUpS: number(values["warm-up"]),
             runs: number(values.runs),
+            engines: engines(values.engines),
+            profile: profile(values.profile),
           },
           log,
         ),

@@ -25,6 +25,8 @@ export type DeploymentEngines = AsyncDisposable & {
   readonly natsLink: Link | undefined;
   /** host:port of the NATS servers themselves, for readers that must not depend on the link. */
   readonly natsAddresses: readonly string[];
+  /** As the servers tell them. */
+  readonly versions: Readonly<Record<"nats" | "redis" | "cassandra", string>>;
   /** What roles need to find them. */
   readonly settings: SettingTexts;
 };
@@ -60,6 +62,11 @@ export async function startDeploymentEngines(options: EngineOptions = {}): Promi
     cassandra,
     natsLink,
     natsAddresses,
+    versions: {
+      nats: nats.servers[0]!.version,
+      redis: redis.version,
+      cassandra: cassandra.version,
+    },
     settings: {
       engines: "real",
       "nats.servers": natsLink?.address ?? natsAddresses.join(","),
