@@ -96,6 +96,7 @@ export function eventLogContract(name: string, start: () => Promise<EventLogHarn
   describe(`${name} keeps the promises of EventLog`, () => {
     writing(start);
     reading(start);
+    finding(start);
     bounding(start);
     crashing(start);
   });
@@ -276,6 +277,46 @@ function reading(start: () => Promise<EventLogHarness>): void {
       expect(own.toSorted((a, b) => a - b)).toEqual(own);
     }
     expect(Math.abs(Date.now() - times.at(-1)!)).toBeLessThan(60_000);
+  });
+}
+
+function finding(start: () => Promise<EventLogHarness>): void {
+  test("finds where the entries of a time begin, also before the first and after the last", async () => {
+    await using harness = await start();
+    await using log = await harness.open(DEFAULTS);
+    for (let i = 0; i < 12; i++) {
+      await log.append(i % 3, bytes(`${i}`));
+      await untilTimePassed();
+    }
+    const entries = await readSome(log, 12);
+    const times = [0, ...entries.map(({ loggedAtMs }) => loggedAtMs), Date.now() + 3_600_000];
+    for (const timeMs of times)
+      for (const partition of [0, 1, 2]) {
+        const from = await log.sequenceAt(partition, timeMs);
+        const own = ofPartition(entries, partition);
+        expect(own.filter(({ sequence }) => sequence >= from)).toEqual(
+          own.filter(({ loggedAtMs }) => loggedAtMs >= timeMs),
+        );
+      }
+    const { last } = await log.bounds(3);
+    expect(await log.sequenceAt(3, 0)).toBeGreaterThan(last);
+  });
+
+  test("tells how much was lost after a cursor, once it is", async () => {
+    await using harness = await start();
+    await using log = await harness.open(DEFAULTS);
+    const appended: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      appended.push(await log.append(0, bytes(`${i}`)));
+      await untilTimePassed();
+    }
+    expect(await log.lostAfter(0, 0)).toBe(0);
+    const [, second, , fourth] = await readSome(log, 5);
+    await log.trim(fourth!.loggedAtMs);
+    expect(await log.lostAfter(0, second!.sequence)).toBe(1);
+    expect(await log.lostAfter(0, 0)).toBe(3);
+    for (const cursor of appended.slice(2)) expect(await log.lostAfter(0, cursor)).toBe(0);
+    expect(await log.sequenceAt(0, 0)).toBe(appended[3]);
   });
 }
 

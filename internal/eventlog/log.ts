@@ -36,6 +36,18 @@ export interface EventLog {
   bounds(partition: number): Promise<{ first: number; last: number }>;
 
   /**
+   * A sequence from which on the partition's entries were logged at the time or later, and before which they were logged
+   * earlier, as far as they are kept; beyond `last` when there is none.
+   */
+  sequenceAt(partition: number, timeMs: number): Promise<number>;
+
+  /**
+   * How many entries after the cursor have left the log: 0 as long as `read` can go on from it. An engine that numbers all
+   * partitions together counts theirs too, so it may be less.
+   */
+  lostAfter(partition: number, cursor: number): Promise<number>;
+
+  /**
    * Removes entries logged before the time. What has been removed stays removed; sequences are never given out again.
    * Who reads what is removed meanwhile gets CURSOR_TOO_OLD. An engine may remove by age on its own besides.
    */

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { LogEntry } from "../eventlog/log.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Gap } from "./gaps.ts";
 
 /** Business events of a processor: each is one metric and, where an operator wants to read it, one log line. */
 export class ProjectionEvents {
@@ -15,6 +16,9 @@ export class ProjectionEvents {
   readonly #takeOver: Histogram<"projection">;
   readonly #refused: Counter<"partition">;
   readonly #stopped: Counter<"projection" | "code">;
+  readonly #startedAnew: Counter<"projection">;
+  readonly #stoppedNow: Gauge<"projection" | "partition">;
+  readonly #lost: Counter<"projection" | "partition">;
 
   constructor(telemetry: Telemetry, clock: Pick<Clock, "now">) {
     const registers = [telemetry.registry];
@@ -60,8 +64,26 @@ export class ProjectionEvents {
     });
     this.#stopped = new Counter({
       name: "bimride_projection_stopped_total",
-      help: "Projections that stopped; CURSOR_TOO_OLD counts gaps: entries left the log before they were read.",
+      help: "Partitions of projections that stopped; CURSOR_TOO_OLD counts gaps: entries left the log before they were read.",
       labelNames: ["projection", "code"],
+      registers,
+    });
+    this.#startedAnew = new Counter({
+      name: "bimride_projection_started_anew_total",
+      help: "Partitions taken without a snapshot whose log does not begin at its beginning.",
+      labelNames: ["projection"],
+      registers,
+    });
+    this.#stoppedNow = new Gauge({
+      name: "bimride_projection_stopped",
+      help: "1 for each partition at hand of which nothing more is read.",
+      labelNames: ["projection", "partition"],
+      registers,
+    });
+    this.#lost = new Counter({
+      name: "bimride_projection_gap_entries_total",
+      help: "Entries that left the log before the projection read them; on NATS, which numbers all partitions together, at most so many.",
+      labelNames: ["projection", "partition"],
       registers,
     });
   }
@@ -85,6 +107,7 @@ export class ProjectionEvents {
   released(projection: string, partition: number): void {
     this.#owned.remove({ projection, partition });
     this.#lag.remove({ projection, partition });
+    this.#stoppedNow.remove({ projection, partition });
     this.#logger.info({ projection, partition }, "partition released");
   }
 
@@ -99,8 +122,24 @@ export class ProjectionEvents {
     this.#logger.warn({ partition, updates }, "stale updates of the latest state were refused");
   }
 
-  /** The projection stopped: it would have to skip what it can't read. */
-  stopped(projection: string, code: ErrorCode): void {
+  /** A partition, or all of them, stopped: the projection would have to skip what it can't take in. */
+  stopped(projection: string, code: ErrorCode, partition?: number): void {
     this.#stopped.inc({ projection, code });
+    if (partition !== undefined) this.#stoppedNow.set({ projection, partition }, 1);
+  }
+
+  /** A partition stopped because the log no longer has what comes after its cursor. */
+  gap(projection: string, { partition, lost }: Gap): void {
+    this.stopped(projection, "CURSOR_TOO_OLD", partition);
+    this.#lost.inc({ projection, partition }, lost);
+  }
+
+  /** A partition without a snapshot begins at the log's first entry, which is not the first that ever was. */
+  startedAnew(projection: string, partition: number, first: number): void {
+    this.#startedAnew.inc({ projection });
+    this.#logger.warn(
+      { projection, partition, first },
+      "no snapshot: reading from the log's first entry; whether all before it was stored can't be told",
+    );
   }
 }

@@ -38,13 +38,14 @@ export async function restorePartition(
   view: View,
   partition: number,
 ): Promise<PartitionState> {
-  const { log, snapshots, logger } = deps;
+  const { log, snapshots, logger, events } = deps;
   const body = await snapshots.load(snapshotName(view.name, partition));
   const { first, last } = await log.bounds(partition);
   const resumed = body && resume(deps, view, partition, body);
   if (resumed && resumed.cursor <= last) return resumed;
   if (resumed)
     logger.warn({ partition }, "snapshot is ahead of the log: the log was replaced, starting anew");
+  if (first > 1) events?.startedAnew(view.name, partition, first);
   const state = createPartitionState(partition);
   state.cursor = first - 1;
   view.restored(state, undefined);

@@ -5,6 +5,8 @@ import type { LogEntry } from "../eventlog/log.ts";
 import { PipelineOutput } from "../pipeline/output.ts";
 import { processEntry } from "../pipeline/pipeline.ts";
 import type { PartitionState } from "../pipeline/state.ts";
+import { findGaps } from "./gaps.ts";
+import { type Owned, OwnedPartitions } from "./owned-partitions.ts";
 import { restorePartition, saveSnapshot } from "./partition-snapshot.ts";
 import type { ProjectionDeps } from "./projection-deps.ts";
 import { StoreLoop } from "./store-loop.ts";
@@ -12,26 +14,17 @@ import type { View } from "./view.ts";
 
 const RETRY_MS = 1_000;
 
-/** A partition that the projection works on. */
-type Owned = {
-  state: PartitionState;
-  /** Cursor of the last snapshot saved. */
-  savedCursor: number;
-  /** What the log held when the partition was taken. */
-  target: number;
-};
-
 /**
  * A reader of the log that keeps a view up to date: log → pipeline → view → cursor. The cursor moves only past what the
  * view has stored or will put into the snapshot; a snapshot holds cursor and state, so that whoever takes a partition
  * replays the tail and comes to the same result. One reader serves all partitions at hand; {@link own} changes them.
- * When the log no longer has what comes after the cursor, or an entry can't be read, the projection stops and
- * {@link health} says so: it never skips.
+ * When the log no longer has what comes after a partition's cursor, or an entry can't be taken in, that partition stops
+ * and {@link health} says so: it never skips. The others go on.
  */
 export class Projection implements AsyncDisposable {
   readonly #deps: ProjectionDeps;
   readonly #view: View;
-  readonly #owned = new Map<number, Owned>();
+  readonly #owned = new OwnedPartitions();
   readonly #stores: StoreLoop;
   readonly #stopTimers: () => void;
   #reading: { abort: AbortController; ended: Promise<void> } | undefined;
@@ -42,7 +35,7 @@ export class Projection implements AsyncDisposable {
   private constructor(deps: ProjectionDeps, view: View) {
     this.#deps = deps;
     this.#view = view;
-    this.#stores = new StoreLoop(deps, view, () => this.#cursors());
+    this.#stores = new StoreLoop(deps, view, () => this.#owned.cursors());
     const { clock, limits, log } = deps;
     let turn = 0;
     const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
@@ -92,8 +85,10 @@ export class Projection implements AsyncDisposable {
   /** Undefined while all is well, else why not; until what the log held at the start is stored, it is catching up. */
   health(): string | undefined {
     if (this.#error) return `${this.#view.name} projection stopped: ${this.#error.code}`;
-    for (const [partition, { target }] of this.#owned)
-      if (this.storedCursor(partition) < target) return `${this.#view.name} projection is catching up`;
+    const why = this.#owned.stopReason();
+    if (why) return `${this.#view.name} projection stopped: ${why}`;
+    if (this.#owned.areBehind((partition) => this.storedCursor(partition)))
+      return `${this.#view.name} projection is catching up`;
     return undefined;
   }
 
@@ -102,9 +97,20 @@ export class Projection implements AsyncDisposable {
     return this.#view.name;
   }
 
-  /** The states of the partitions at hand, to be read only. */
+  /** The partitions at hand, stopped ones too. */
+  get partitions(): number[] {
+    return this.#owned.numbers;
+  }
+
+  /** The states of the partitions at hand that go on, to be read only. */
   get states(): PartitionState[] {
-    return [...this.#owned.values()].map(({ state }) => state);
+    return this.#error ? [] : this.#owned.goingOn;
+  }
+
+  /** True when the partition is at hand and nothing more is read of it. */
+  isStopped(partition: number): boolean {
+    const owned = this.#owned.get(partition);
+    return owned !== undefined && (this.#error ?? owned.stopped) !== undefined;
   }
 
   /** Stops reading, stores what is open and saves snapshots. */
@@ -116,8 +122,8 @@ export class Projection implements AsyncDisposable {
   }
 
   async #change(wanted: ReadonlySet<number>): Promise<void> {
-    const gone = [...this.#owned.keys()].filter((partition) => !wanted.has(partition));
-    const added = [...wanted].filter((partition) => !this.#owned.has(partition));
+    const gone = this.#owned.numbers.filter((partition) => !wanted.has(partition));
+    const added = [...wanted].filter((partition) => !this.#owned.get(partition));
     if (this.#closed || gone.length + added.length === 0) return;
     await this.#stopReading();
     await this.#release(gone);
@@ -131,12 +137,15 @@ export class Projection implements AsyncDisposable {
     const startedMs = this.#deps.clock.monotonic();
     const { last } = await log.bounds(partition);
     const state = await restorePartition(this.#deps, this.#view, partition);
-    this.#owned.set(partition, { state, savedCursor: state.cursor, target: last });
+    this.#owned.take(state, last);
     events?.taken(this.#view.name, partition, last - state.cursor, this.#deps.clock.monotonic() - startedMs);
   }
 
   async #release(partitions: readonly number[]): Promise<void> {
-    const kept = partitions.filter((partition) => this.#deps.lease(partition)?.valid() && !this.#error);
+    const kept = partitions.filter(
+      (partition) =>
+        this.#deps.lease(partition)?.valid() && !this.#error && !this.#owned.get(partition)!.spoilt,
+    );
     try {
       if (kept.length > 0) await this.#stores.soon(true);
       await Promise.all(kept.map((partition) => this.#snapshot(this.#owned.get(partition)!)));
@@ -158,51 +167,83 @@ export class Projection implements AsyncDisposable {
 
   #startReading(): void {
     this.#error = undefined;
-    if (this.#owned.size === 0) return;
+    if (this.#owned.numbers.length === 0) return;
     const abort = new AbortController();
     this.#reading = { abort, ended: this.#read(abort.signal) };
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { clock, log, logger } = this.#deps;
+    const { clock, log } = this.#deps;
     while (!signal.aborted && !this.#error) {
+      const readable = new Map(this.states.map(({ partition, cursor }) => [partition, cursor]));
+      if (readable.size === 0) return;
       try {
-        for await (const batch of log.read(this.#cursors(), signal)) {
+        for await (const batch of log.read(readable, signal)) {
           this.#process(batch);
           if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
             await this.#stores.soon();
         }
         return;
       } catch (cause) {
-        const error = asBimrideError(cause);
-        if (error.retryable && !signal.aborted) {
-          this.#warn("the log can't be read, trying again", error);
+        if (signal.aborted) return;
+        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause)).catch(asBimrideError);
+        if (retried) {
+          this.#warn("the log can't be read, trying again", retried);
           await sleep(clock, RETRY_MS, signal);
-        } else if (!signal.aborted) {
-          this.#error = error;
-          this.#deps.events?.stopped(this.#view.name, error.code);
-          logger.error({ err: error, projection: this.#view.name }, "projection stopped");
         }
       }
     }
   }
 
+  /** Gives the error back when trying again may help. */
+  async #stopWhatIsAtFault(error: BimrideError): Promise<BimrideError | undefined> {
+    if (error.retryable) return error;
+    if (error.code === "CURSOR_TOO_OLD") {
+      const gaps = await findGaps(this.#deps.log, this.#owned.cursors());
+      const found = gaps.filter(({ partition }) => !this.#owned.get(partition)!.stopped);
+      for (const gap of found) {
+        this.#owned.get(gap.partition)!.stopped = error;
+        this.#deps.events?.gap(this.#view.name, gap);
+        this.#logStop(error, gap);
+      }
+      if (found.length > 0) return undefined;
+    }
+    this.#error = error;
+    this.#deps.events?.stopped(this.#view.name, error.code);
+    this.#logStop(error, {});
+    return undefined;
+  }
+
+  #logStop(error: BimrideError, where: object): void {
+    const words = "projection stopped, see 'A projection that stopped' in docs/OPERATIONS.md";
+    this.#deps.logger.error({ err: error, projection: this.#view.name, ...where }, words);
+  }
+
   #process(batch: readonly LogEntry[]): void {
     const out = new PipelineOutput();
     for (const entry of batch) {
-      const state = this.#owned.get(entry.partition)?.state;
-      if (!state) continue;
-      const { records } = decodeEntry(entry.body);
-      processEntry(
-        state,
-        { sequence: entry.sequence, loggedAtMs: entry.loggedAtMs, records },
-        this.#deps.limits,
-        out,
-      );
-      this.#view.entry(state, out);
+      const owned = this.#owned.get(entry.partition);
+      if (!owned || owned.stopped) continue;
+      try {
+        const { sequence, loggedAtMs } = entry;
+        const { records } = decodeEntry(entry.body);
+        processEntry(owned.state, { sequence, loggedAtMs, records }, this.#deps.limits, out);
+        this.#view.entry(owned.state, out);
+      } catch (cause) {
+        this.#stopAt(entry, owned, asBimrideError(cause));
+      }
       out.clear();
     }
     this.#deps.events?.processed(this.#view.name, batch);
+  }
+
+  /** An entry that can't be taken in holds up its partition only. */
+  #stopAt({ partition, sequence }: LogEntry, owned: Owned, error: BimrideError): void {
+    owned.stopped = error;
+    owned.spoilt = owned.state.cursor >= sequence;
+    if (owned.spoilt) this.#view.released(partition);
+    this.#deps.events?.stopped(this.#view.name, error.code, partition);
+    this.#logStop(error, { partition, sequence, cursor: owned.state.cursor });
   }
 
   #storeSoon(): void {
@@ -216,17 +257,13 @@ export class Projection implements AsyncDisposable {
   async #snapshot(owned: Owned): Promise<void> {
     const { state } = owned;
     const { cursor, partition } = state;
-    if (this.#error || cursor === owned.savedCursor) return;
+    if (this.#error || owned.spoilt || cursor === owned.savedCursor) return;
     const own = this.#view.own(state);
     await saveSnapshot(this.#deps, this.#view, state, own, async () => {
       await this.#stores.soon();
-      return this.#deps.lease(partition)?.valid() ?? false;
+      return !owned.spoilt && (this.#deps.lease(partition)?.valid() ?? false);
     });
     owned.savedCursor = cursor;
-  }
-
-  #cursors(): Map<number, number> {
-    return new Map([...this.#owned].map(([partition, { state }]) => [partition, state.cursor]));
   }
 
   #warn(message: string, error: unknown): void {

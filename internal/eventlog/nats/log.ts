@@ -129,6 +129,22 @@ class NatsLog implements EventLog {
     });
   }
 
+  /** The same for all partitions: they are numbered together. */
+  sequenceAt(_partition: number, timeMs: number): Promise<number> {
+    return this.#asked(async () => {
+      const { first_seq, last_seq } = (await this.#manager.streams.info(this.#source.stream)).state;
+      return Math.max(1, first_seq, await this.#firstSince(Math.max(0, timeMs), last_seq + 1));
+    });
+  }
+
+  /** Entries of all partitions: what left the stream says no more whose it was. */
+  lostAfter(_partition: number, cursor: number): Promise<number> {
+    return this.#asked(async () => {
+      const { first_seq } = (await this.#manager.streams.info(this.#source.stream)).state;
+      return Math.max(0, first_seq - 1 - cursor);
+    });
+  }
+
   trim(beforeMs: number): Promise<void> {
     const { stream } = this.#source;
     return this.#asked(async () => {

@@ -188,6 +188,14 @@ class SqliteLog implements EventLog {
     return { first: through + 1, last };
   }
 
+  sequenceAt(partition: number, timeMs: number): Promise<number> {
+    return this.#worker.call("sequenceAt", { partition, timeMs });
+  }
+
+  async lostAfter(partition: number, cursor: number): Promise<number> {
+    return Math.max(0, this.#source.bounds(partition).through - cursor);
+  }
+
   async trim(beforeMs: number): Promise<void> {
     for (let done = false; !done; ) {
       const answer = await this.#worker.call("trim", { beforeMs, maxEntries: MAX_ENTRIES_PER_TRIM });

@@ -7,6 +7,7 @@ import {
   type Bounds,
   LogOperations,
   type ReadQuery,
+  type TimeQuery,
   type TrimQuery,
 } from "./operations.ts";
 
@@ -19,6 +20,7 @@ export type LogWorkerOperations = {
   append: (batch: AppendBatch) => ReturnType<LogOperations["append"]>;
   trim: (query: TrimQuery) => ReturnType<LogOperations["trim"]>;
   read: (query: ReadQuery) => ReturnType<LogOperations["read"]>;
+  sequenceAt: (query: TimeQuery) => ReturnType<LogOperations["sequenceAt"]>;
 };
 
 let log: LogOperations;
@@ -31,7 +33,7 @@ serve(
     return {
       db,
       writes: { append: (batch) => log.append(batch), trim: (query) => log.trim(query) },
-      reads: { read: (query) => log.read(query) },
+      reads: { read: (query) => log.read(query), sequenceAt: (query) => log.sequenceAt(query) },
       committed: () => log.committed(),
       rolledBack: () => log.rolledBack(),
     };

@@ -19,6 +19,7 @@ export type ReadPage = {
   times: number[];
   bytes: Uint8Array<ArrayBuffer>;
 };
+export type TimeQuery = { partition: number; timeMs: number };
 export type TrimQuery = { beforeMs: number; maxEntries: number };
 /** Per partition: the last sequence removed and the last written. */
 export type Bounds = { through: number[]; last: number[] };
@@ -28,6 +29,7 @@ export class LogOperations {
   readonly #reserve: DiskReserve;
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
+  readonly #timeOf: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
   readonly #recordTrim: StatementSync;
@@ -46,6 +48,7 @@ export class LogOperations {
       "SELECT sequence, logged_at_ms, body FROM entries WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?",
     );
     this.#select.setReturnArrays(true);
+    this.#timeOf = db.prepare("SELECT logged_at_ms FROM entries WHERE partition = ? AND sequence = ?");
     this.#oldest = db.prepare(
       "SELECT id, partition, sequence, logged_at_ms FROM entries ORDER BY id LIMIT ?",
     );
@@ -116,6 +119,18 @@ export class LogOperations {
       offset += body.length;
     }
     return { value: { sequences, lengths, times, bytes }, transfer: [bytes.buffer] };
+  }
+
+  /** The first sequence of the partition that was logged at the time or later: sequences have no holes, times never fall. */
+  sequenceAt({ partition, timeMs }: TimeQuery): Answer<number> {
+    let low = this.#current.through[partition]! + 1;
+    let high = this.#current.last[partition]! + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (Number(this.#timeOf.get(partition, middle)!.logged_at_ms) < timeMs) low = middle + 1;
+      else high = middle;
+    }
+    return { value: low };
   }
 
   /** Removes some of the oldest entries; `done` when no older one is left. */

@@ -72,6 +72,8 @@ export class FailingLog implements EventLog {
 
   read = (...args: Parameters<EventLog["read"]>) => this.#log.read(...args);
   bounds = (partition: number) => this.#log.bounds(partition);
+  sequenceAt = (...args: Parameters<EventLog["sequenceAt"]>) => this.#log.sequenceAt(...args);
+  lostAfter = (...args: Parameters<EventLog["lostAfter"]>) => this.#log.lostAfter(...args);
   trim = (beforeMs: number) => this.#log.trim(beforeMs);
   health = () => this.#log.health();
 
