@@ -82,6 +82,9 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     async liveCaughtUp() {
       for (const processor of processors) await processor.liveCaughtUp();
     },
+    get partitionsAtHand() {
+      return processors.reduce((sum, processor) => sum + processor.partitionsAtHand, 0);
+    },
   };
   if (settings.demoEnabled && roles === ALL_ROLES) {
     const { startDemo } = await import("./demo.ts");

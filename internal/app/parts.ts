@@ -48,8 +48,10 @@ export type App = AsyncDisposable & {
   mint(role: UserRole, subject: string): Promise<string>;
   /** Resolves once every readiness check is content. */
   ready(): Promise<void>;
-  /** Resolves once the live projection has read what the log holds now. */
+  /** Resolves once the live projection has read what the log holds now of the partitions at hand. */
   liveCaughtUp(): Promise<void>;
+  /** Partitions that this process's live projections work on now, over all regions. */
+  readonly partitionsAtHand: number;
 };
 
 /** For ids that nobody may guess. */

@@ -13,6 +13,7 @@ export type Processor = AsyncDisposable & {
   health(): string | undefined;
   /** Resolves once the live projection has read what the log holds now, of the partitions at hand. */
   liveCaughtUp(): Promise<void>;
+  readonly partitionsAtHand: number;
 };
 
 /** How often a store is looked after. */
@@ -94,6 +95,9 @@ export async function startProcessor(
   const owned = stack.move();
   return {
     health: () => live.health() ?? past.health(),
+    get partitionsAtHand() {
+      return live.states.length;
+    },
     async liveCaughtUp() {
       for (const { partition } of live.states) {
         const { last } = await log.bounds(partition);
