@@ -94,7 +94,7 @@ async function one(job: Job, log: (line: string) => void): Promise<DriveRow> {
   const cleanFile = join(folder, "clean.csv");
   writeFileSync(sent, formatCsv(planted.csv));
   writeFileSync(cleanFile, formatCsv(clean));
-  await driveFile({ trace: sent, out, plan: "", everyS: 0, speed: "max" });
+  await driveFile({ trace: sent, out, plan: "", everyS: 0, speed: "max", engines: "embedded" });
   const raw = placesOf(readCsv(sent, ["t_ms", "lat", "lon"]));
   const published = readCsv(out, ["t_ms"]);
   const marker = placesOf(published);
