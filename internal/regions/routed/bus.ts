@@ -1,9 +1,12 @@
 import type { LiveChange } from "../../core/live.ts";
+import type { Clock } from "../../core/time.ts";
 import type { LiveBus, PartyMessage, Subscription } from "../../live/bus.ts";
 import { EngineMap, type RouterOptions } from "./engine-map.ts";
 
 /** Messages to a party that are remembered to know their repeats; more are forgotten, oldest first. */
 const MAX_REMEMBERED = 64;
+/** Pause after a region's bus refused a subscription. */
+const RETRY_MS = 5_000;
 
 /**
  * The buses of several regions as one: a trip's changes travel on its region's bus, messages to a party on all of them, so
@@ -32,22 +35,59 @@ class RoutedBus implements LiveBus {
     for (const engine of this.#engines.distinct) engine.notify(message);
   }
 
+  /** Resolves once it stands with all, or with those that answer in time; the others follow. Rejects when none answers. */
   async listen(partyKey: string, listener: (message: PartyMessage) => void): Promise<Subscription> {
     const heard = new HeardMessages();
-    const standing = await this.#engines.answered((engine) =>
-      engine.listen(partyKey, (message) => {
-        if (heard.isNews(engine, message)) listener(message);
-      }),
-    );
-    return {
-      [Symbol.dispose]() {
-        for (const { answer: subscription } of standing) subscription[Symbol.dispose]();
-      },
-    };
+    const listening = new Listening(this.#engines.ioClock);
+    try {
+      await this.#engines.answered((engine) =>
+        listening.on(engine, () =>
+          engine.listen(partyKey, (message) => {
+            if (heard.isNews(engine, message)) listener(message);
+          }),
+        ),
+      );
+    } catch (error) {
+      listening[Symbol.dispose]();
+      throw error;
+    }
+    return listening;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#engines.dispose();
+  }
+}
+
+/** One party listened to on several buses; a bus that refuses is asked again until it doesn't. */
+class Listening implements Disposable {
+  readonly #ioClock: Clock;
+  /** Per bus, what ends its subscription or the wait for the next try. */
+  readonly #ends = new Map<LiveBus, () => void>();
+  #over = false;
+
+  constructor(ioClock: Clock) {
+    this.#ioClock = ioClock;
+  }
+
+  /** Resolves once the bus listens; rejects when it refuses, and goes on trying. */
+  async on(bus: LiveBus, listen: () => Promise<Subscription>): Promise<void> {
+    try {
+      const subscription = await listen();
+      if (this.#over) subscription[Symbol.dispose]();
+      else this.#ends.set(bus, () => subscription[Symbol.dispose]());
+    } catch (error) {
+      // Told of the failure was whoever asked first; the tries after it are silent.
+      const again = () => void this.on(bus, listen).catch(() => {});
+      if (!this.#over) this.#ends.set(bus, this.#ioClock.after(RETRY_MS, again));
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true;
+    for (const end of this.#ends.values()) end();
+    this.#ends.clear();
   }
 }
 

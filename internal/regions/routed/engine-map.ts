@@ -16,8 +16,9 @@ export const REGION_ANSWER_MS = 1_000;
 export class EngineMap<Engine extends AsyncDisposable> {
   /** Each engine once, in the order of the regions. */
   readonly distinct: readonly Engine[];
+  /** Time of waits. */
+  readonly ioClock: Clock;
   readonly #byRegion: ReadonlyMap<string, Engine>;
-  readonly #ioClock: Clock;
   readonly #onRegionFailed: (error: unknown) => void;
 
   /** @param byRegion at least one */
@@ -25,7 +26,7 @@ export class EngineMap<Engine extends AsyncDisposable> {
     if (byRegion.size === 0) throw new RangeError("a router needs a region");
     this.#byRegion = byRegion;
     this.distinct = [...new Set(byRegion.values())];
-    this.#ioClock = options.ioClock ?? systemClock;
+    this.ioClock = options.ioClock ?? systemClock;
     this.#onRegionFailed = options.onRegionFailed ?? (() => {});
   }
 
@@ -68,8 +69,9 @@ export class EngineMap<Engine extends AsyncDisposable> {
 
   #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const late = new BimrideError("STORE_UNAVAILABLE", "A region does not answer.");
-      const cancel = this.#ioClock.after(REGION_ANSWER_MS, () => reject(late));
+      const cancel = this.ioClock.after(REGION_ANSWER_MS, () =>
+        reject(new BimrideError("STORE_UNAVAILABLE", "A region does not answer.")),
+      );
       answer.then(resolve, reject).finally(cancel);
     });
   }

@@ -14,6 +14,8 @@ export function breakable<Engine extends object>(real: Engine, refusal: Error): 
       if (typeof value !== "function") return value;
       return (...args: unknown[]) => {
         if (name === Symbol.asyncDispose || link.trouble === undefined) return value.apply(target, args);
+        // A bus loses what is said meanwhile, without a word.
+        if (name === "publish" || name === "notify") return undefined;
         return link.trouble === "refusing" ? Promise.reject(refusal) : new Promise(() => {});
       };
     },
