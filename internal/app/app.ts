@@ -17,7 +17,7 @@ import { type App, type Parts, secureRandom } from "./parts.ts";
 import { announceNode } from "./placement.ts";
 import { choosePort } from "./ports.ts";
 import { type Processor, startProcessor } from "./processor-role.ts";
-import { dataFolderOf, enginesOver, openRegions, ownRegion, readRegions } from "./region-parts.ts";
+import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion, readRegions } from "./region-parts.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
 import { startWeb } from "./web.ts";
 
@@ -116,12 +116,13 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
     ...{ settings, limits, clock, telemetry, roles, nodeId, folder },
   });
   const engines = enginesOver(byRegion, own);
+  const nodes = letsIn ? await openNodes(stack, byRegion) : new Map();
   const regionOf = regionFinder(regions, limits);
   const { bus, trips } = engines;
   const logger = telemetry.logger.child({ part: "trips" });
   const announcer = stack.use(new TripAnnouncer({ trips, logs: logsOf(byRegion), bus, clock, logger }));
   return {
-    ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, engines },
+    ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, nodes, engines },
     trips: new TripService({
       ...{ trips, announcer, clock, limits },
       // Of no process in particular: wherever a trip is ordered, and however often, it is of the same region.

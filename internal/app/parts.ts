@@ -5,6 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
+import type { Nodes } from "../placement/nodes.ts";
 import type { Regions } from "../regions/regions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripService } from "../trips/service.ts";
@@ -26,6 +27,8 @@ export type Parts = {
   regionOf(latDeg: number, lonDeg: number, lastRegion: string): string;
   /** The regions that this process works with. */
   byRegion: ReadonlyMap<string, RegionParts>;
+  /** The registries of gateways and edges, by region; empty where no client comes. */
+  nodes: ReadonlyMap<string, Nodes>;
   /** The stores over all regions; the log is the own region's. */
   engines: Engines;
   trips: TripService;

@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { Nodes } from "../placement/nodes.ts";
 import { parseRegions } from "../regions/region-file.ts";
 import { type Regions, singleRegion } from "../regions/regions.ts";
 import { routedBus } from "../regions/routed/bus.ts";
@@ -11,7 +12,7 @@ import { routedHistory } from "../regions/routed/history.ts";
 import { routedLatest } from "../regions/routed/latest.ts";
 import { routedTrips } from "../regions/routed/trips.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { type EngineContext, type Engines, openEngines } from "./engines.ts";
+import { ENGINES, type EngineContext, type Engines, openEngines } from "./engines.ts";
 import { linksOf, type Share } from "./links.ts";
 import type { RegionParts } from "./parts.ts";
 import type { Role } from "./roles.ts";
@@ -85,6 +86,17 @@ export async function openRegions(
   if (settings.engines === "real") for (const { links } of contexts) await links.open();
   for (const context of contexts)
     opened.set(context.region, { context, engines: await openEngines(stack, context) });
+  return opened;
+}
+
+/** Opens the registry of gateways and edges of every region; the stack closes them. */
+export async function openNodes(
+  stack: AsyncDisposableStack,
+  byRegion: ReadonlyMap<string, RegionParts>,
+): Promise<ReadonlyMap<string, Nodes>> {
+  const opened = new Map<string, Nodes>();
+  for (const [name, { context }] of byRegion)
+    opened.set(name, stack.use(await ENGINES.nodes[context.settings.engines](context)));
   return opened;
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { FastifyPluginAsync } from "fastify";
 import { DEFAULT_WEB_SETTINGS, type ReadinessCheck, type WebSettings } from "../edge/deps.ts";
 import { createEdge, createNodeServer, type NodeServer } from "../edge/edge.ts";
+import { placementRoutes } from "../edge/rest/placement.ts";
 import { TripHub } from "../live/trip-hub.ts";
 import type { Gateway } from "./gateway-role.ts";
 import { type Parts, secureRandom } from "./parts.ts";
@@ -34,7 +35,13 @@ export async function startWeb(
   const drain = gateway ? { drainPlugins: () => gateway.drain() } : {};
   const server = roles.has("edge")
     ? await edgeServer(stack, parts, { readiness, plugins: [...plugins, pageSettings(parts)], ...drain })
-    : await createNodeServer({ ...parts, readiness, plugins, web: webSettings(parts), ...drain });
+    : await createNodeServer({
+        ...parts,
+        readiness,
+        plugins: [...plugins, ...placementOfOthers(parts)],
+        web: webSettings(parts),
+        ...drain,
+      });
   stack.use(server);
   const { port: taken } = await server.listen(settings.httpHost, port);
   const owned = stack.move();
@@ -46,6 +53,12 @@ export async function startWeb(
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Gateways tell clients where to go too; who lets nobody in does not. */
+function placementOfOthers(parts: Parts): FastifyPluginAsync[] {
+  const { authenticator } = parts;
+  return authenticator ? [placementRoutes({ placement: placementOf(parts), authenticator })] : [];
 }
 
 type Served = {

@@ -63,12 +63,12 @@ export const REGISTRY = {
   httpPublicUrl: text("http.public_url", "", {
     range: "an http or https origin, or empty",
     accept: (given) => given === "" || isOrigin(given),
-    doc: "Under which address clients reach this node's HTTP port, for placement. Empty: as it listens.",
+    doc: "Under which address clients reach this node's HTTP port, for placement. Empty: as it listens, under the machine's name where that is every address.",
   }),
   grpcPublicAddress: text("grpc.public_address", "", {
     range: "host:port, or empty",
     accept: (given) => given === "" || isHostAndPort(given),
-    doc: "Under which address drivers reach this node's gRPC port, for placement. Empty: as it listens.",
+    doc: "Under which address drivers reach this node's gRPC port, for placement. Empty: likewise.",
   }),
   regionsFile: text("regions.file", "", {
     range: "a file, or empty",

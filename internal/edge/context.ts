@@ -3,6 +3,14 @@ import { type EdgeEvents, edgeEvents } from "./events.ts";
 import { WatchRegistry } from "./live/watch-registry.ts";
 import { type TripsFace, tripsFace } from "./trips-face.ts";
 
+/** What the HTTP server of any node works with, whatever its role. */
+export type NodeContext = Pick<
+  EdgeDeps,
+  "clock" | "limits" | "telemetry" | "readiness" | "web" | "plugins"
+> & {
+  events: EdgeEvents;
+};
+
 /** What Connect, REST and WebSocket share: the dependencies, the watches of this node, and the use-cases on top. */
 export type EdgeContext = EdgeDeps & { events: EdgeEvents; watches: WatchRegistry; tripsFace: TripsFace };
 

@@ -8,6 +8,7 @@ import type { Trip, TripStatus, TripType, Waypoint } from "../core/trip.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
 import type { Hub } from "../live/hub.ts";
+import type { Placement } from "../placement/placement.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripFilter, Trips } from "../trips/trips.ts";
 
@@ -58,6 +59,8 @@ export type EdgeDeps = {
   trips: TripUseCases;
   /** The trips store, for reads whose rules are the edge's own (watching, the record). */
   tripStore: Pick<Trips, "get" | "list">;
+  /** Where clients should go. */
+  placement: Placement;
   authenticator: Authenticator;
   clock: Clock;
   /** Random bytes, for ids of watches. */

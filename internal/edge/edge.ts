@@ -1,9 +1,9 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import { edgeContext } from "./context.ts";
+import { edgeContext, type NodeContext } from "./context.ts";
 import type { EdgeDeps } from "./deps.ts";
 import { edgeEvents } from "./events.ts";
-import { buildNodeServer, type NodeContext, type Route } from "./node-server.ts";
+import { buildNodeServer, type Route } from "./node-server.ts";
 import { buildServer } from "./server.ts";
 
 /** Streams that did not end by themselves this long after the drain began are cut off. */

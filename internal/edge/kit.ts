@@ -7,7 +7,8 @@ import { jwksFile } from "../auth/jwks.ts";
 import { jwtAuthenticator } from "../auth/jwt.ts";
 import { jwksPathOf, makeKeyFiles } from "../auth/keys.ts";
 import { tokenMint } from "../auth/mint.ts";
-import type { Role } from "../auth/principal.ts";
+import type { Authenticator, Role } from "../auth/principal.ts";
+import { BimrideError } from "../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { LiveChange, TripLive } from "../core/live.ts";
 import { type Clock, systemClock } from "../core/time.ts";
@@ -33,6 +34,7 @@ export type TestEdge = AsyncDisposable & {
   latest: MemoryLatest;
   clock: Clock;
   registry: Registry;
+  authenticator: Authenticator;
   logs: string[];
   token(role: Role, subject: string, ttlMs?: number): Promise<string>;
   /** Puts a trip into the store and gives it a live state. */
@@ -87,6 +89,7 @@ export async function startTestEdge(
   const folder = await mkdtemp(join(tmpdir(), "bimride-edge-"));
   const key = await makeKeyFiles(folder);
   const keys = await jwksFile(jwksPathOf(folder), clock);
+  const authenticator = jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock });
   const mint = tokenMint(key, "bimride", "bimride", () => clock.now());
   const bus = new MemoryBus((error) => {
     throw error;
@@ -110,7 +113,8 @@ export async function startTestEdge(
       list: async ({ runningOnly }) =>
         [...trips.values()].filter((trip) => !runningOnly || trip.endedAtMs === 0),
     },
-    authenticator: jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock }),
+    placement: options.placement ?? nowhere,
+    authenticator,
     clock,
     randomBytes: (count) => new Uint8Array(Buffer.from(String(++random).padStart(count, "0"))),
     telemetry: { logger, registry },
@@ -128,6 +132,7 @@ export async function startTestEdge(
     bus,
     latest,
     clock,
+    authenticator,
     registry,
     logs,
     token: async (role, subject, ttlMs = 3_600_000) => (await mint({ role, subject, ttlMs })).token,
@@ -148,6 +153,10 @@ export async function startTestEdge(
 const unused = async (): Promise<never> => {
   throw new Error("this test needs no such part");
 };
+const unplaced = () => {
+  throw new BimrideError("NO_LIVE_NODE");
+};
+const nowhere: EdgeDeps["placement"] = { ofParty: unplaced, ofTrip: unplaced };
 const noHistory: EdgeDeps["history"] = { track: unused, final: unused, events: unused };
 const noTripService: EdgeDeps["trips"] = {
   createTrip: unused,

@@ -4,8 +4,7 @@ import rateLimit from "@fastify/rate-limit";
 import websocket from "@fastify/websocket";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { BimrideError } from "../core/errors.ts";
-import type { EdgeDeps } from "./deps.ts";
-import type { EdgeEvents } from "./events.ts";
+import type { NodeContext } from "./context.ts";
 import { CODE_METADATA, FIELD_METADATA, failureOf, httpFailure, RETRYABLE_METADATA } from "./failures.ts";
 import { contentSecurityPolicy } from "./page-security.ts";
 import { healthRoutes } from "./rest/health.ts";
@@ -26,14 +25,6 @@ const UNCOUNTED: readonly string[] = ["/healthz", "/readyz", "/metrics", "/v1/fi
 
 /** A route of the server, by its pattern. */
 export type Route = { method: string; url: string };
-
-/** What the HTTP server of any node works with, whatever its role. */
-export type NodeContext = Pick<
-  EdgeDeps,
-  "clock" | "limits" | "telemetry" | "readiness" | "web" | "plugins"
-> & {
-  events: EdgeEvents;
-};
 
 /** The HTTP server of a node: errors, headers, limits, WebSocket, probes and metrics, and the plugins. Not listening yet. */
 export async function buildNodeServer(

@@ -160,6 +160,27 @@ const record = {
   },
 };
 
+const placement = {
+  "/v1/placement": {
+    get: operation({
+      summary:
+        "Which node to use: with tripId the edge to watch that trip on (any role); else the gateway for the caller's own fixes (role driver or rider).",
+      parameters: [
+        query("tripId", "The trip to watch.", tripId.schema),
+        query("geohash", "Roughly where the caller is; never finer, for URLs are logged.", {
+          type: "string",
+          pattern: "^[0-9b-hjkmnp-zB-HJKMNP-Z]{1,5}$",
+        }),
+        query("lastRegion", "The region that the last answer named.", {
+          type: "string",
+          pattern: "^[a-z0-9]{1,16}$",
+        }),
+      ],
+      answers: answer("The node, and those to try when it fails.", message("LocateResponse")),
+    }),
+  },
+};
+
 const ingest = {
   "/v1/fixes": {
     post: operation({
@@ -248,6 +269,7 @@ const MESSAGE_NAMES = [
   "ListTripEventsResponse",
   "PublishBatchRequest",
   "PublishBatchResponse",
+  "LocateResponse",
 ];
 
 /** The REST face as OpenAPI 3.1. Kept by hand; a test holds it against the routes that the server has. */
@@ -260,7 +282,7 @@ export const openApiDocument = {
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   security: [{ bearer: [] }],
-  paths: { ...trips, ...live, ...record, ...ingest, ...machine, ...demo },
+  paths: { ...trips, ...live, ...record, ...placement, ...ingest, ...machine, ...demo },
   components: {
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
     schemas: {

@@ -9,6 +9,7 @@ import type { EdgeContext } from "./context.ts";
 import { demoRoutes } from "./demo-tokens.ts";
 import { buildNodeServer, type Route } from "./node-server.ts";
 import { liveRoutes } from "./rest/live.ts";
+import { placementRoutes } from "./rest/placement.ts";
 import { trackRoutes } from "./rest/track.ts";
 import { tripRoutes } from "./rest/trips.ts";
 import { liveWebSocketRoutes } from "./websocket/routes.ts";
@@ -24,7 +25,7 @@ export async function buildServer(
     readMaxBytes: edge.limits.maxMessageBytes,
     acceptCompression: [compressionGzip],
   });
-  for (const routes of [tripRoutes, liveRoutes, trackRoutes, liveWebSocketRoutes]) {
+  for (const routes of [tripRoutes, liveRoutes, trackRoutes, placementRoutes, liveWebSocketRoutes]) {
     await server.register(routes(edge));
   }
   if (edge.demo) await server.register(demoRoutes(edge, edge.demo));

@@ -11,6 +11,7 @@ const METHODS = [
   "HistoryService/GetTrack",
   "HistoryService/ListTripEvents",
   "HistoryService/ExportTrack",
+  "PlacementService/Locate",
   "TripService/GetTrip",
   "TripService/SetTripStatus",
   "TripService/ListTrips",

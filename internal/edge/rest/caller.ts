@@ -9,7 +9,7 @@ import type { EdgeContext } from "../context.ts";
  * who calls. Requests fail with TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED.
  */
 export function authenticated(
-  edge: EdgeContext,
+  edge: Pick<EdgeContext, "authenticator">,
   server: FastifyInstance,
 ): (request: FastifyRequest) => Principal {
   const callers = new WeakMap<FastifyRequest, Principal>();

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from "fastify";
-import type { NodeContext } from "../node-server.ts";
+import type { NodeContext } from "../context.ts";
 import { openApiDocument } from "../openapi.ts";
 
 type Needed = "clock" | "telemetry" | "readiness" | "events";

@@ -59,3 +59,15 @@ test("what is no node in the bucket is told and disturbs nobody", async () => {
   await untilLive(one.nodes, "edge", "n2");
   expect(one.errors).toHaveLength(1);
 });
+
+test("a node that ends while the server does not answer waits for it no longer than a second", async () => {
+  await using server = await startNats();
+  await using one = await natsNodesProcess(server.address, "");
+  const shown = await Promise.all(["n1", "n2"].map((id) => one.nodes.announce(nodeOf(id))));
+  await server.kill("SIGSTOP");
+  const startMs = performance.now();
+  await Promise.all(shown.map((each) => each[Symbol.asyncDispose]()));
+  expect(performance.now() - startMs).toBeLessThan(1_500);
+  expect(one.nodes.live("edge")).toEqual([]);
+  await server.kill("SIGCONT");
+});

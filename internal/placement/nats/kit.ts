@@ -36,16 +36,19 @@ export async function natsNodesProcess(
   };
 }
 
+/** For tests: removes the registry of that prefix. */
+export async function removeTestNodes(link: NatsLink, prefix: string): Promise<void> {
+  const bucket = await new Kvm(link.connection).open(`${prefix}nodes_${TEST_REGION}`);
+  await bucket.destroy();
+}
+
 /** For tests: a registry of its own on the NATS server that the tests share. */
 export async function startNatsNodes(): Promise<NodesHarness> {
   const prefix = `t${nuid.next()}_`;
   const address = sharedEngines().nats;
   await using stack = new AsyncDisposableStack();
   const link = stack.use(await connectNats({ servers: [address], name: "bimride-test" }));
-  stack.defer(async () => {
-    const bucket = await new Kvm(link.connection).open(`${prefix}nodes_${TEST_REGION}`);
-    await bucket.destroy();
-  });
+  stack.defer(() => removeTestNodes(link, prefix));
   const owned = stack.move();
   return {
     open: async (maxNodesPerRegion) =>

@@ -1,7 +1,7 @@
 import type { KV, KvEntry } from "@nats-io/kv";
 import { BimrideError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
-import type { Clock } from "../../core/time.ts";
+import { type Clock, sleep } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import { isPresent, type MemoryBucketOptions, openMemoryBucket } from "../../nats/memory-bucket.ts";
 import { NodeView } from "../node-view.ts";
@@ -28,6 +28,8 @@ const ENTRY_AGE_MS = 10_000;
 const BUCKET_BYTES = 2 << 20;
 /** Longest wait for an answer of the server. */
 const REQUEST_MS = 2_000;
+/** Longest wait of a node that ends for its key to be removed; its silence tells the others then. */
+const WITHDRAW_MS = 1_000;
 
 /**
  * The nodes of a region in a key-value bucket `nodes_<region>` in the servers' memory: one key per node and kind, written
@@ -103,13 +105,18 @@ class NatsNodes implements Nodes {
     this.#closed = true;
     for (const stop of this.#stopBeats) stop();
     await Promise.all([...this.#announced.keys()].map((key) => this.#withdraw(key)));
-    await this.#beating;
     this.#stopWatch?.();
   }
 
   async #withdraw(key: string): Promise<void> {
     this.#announced.delete(key);
     this.#view.remove(key);
+    const late = new AbortController();
+    await Promise.race([this.#removed(key), sleep(this.#options.clock, WITHDRAW_MS, late.signal)]);
+    late.abort();
+  }
+
+  async #removed(key: string): Promise<void> {
     // What a heartbeat is writing must not come after the removal.
     await this.#beating;
     if (!this.#options.link.connected) return;
@@ -135,7 +142,6 @@ class NatsNodes implements Nodes {
         this.#failing = false;
         return;
       }
-      if (this.#closed) return;
       await this.#begin();
       await this.#write();
       this.#failing = false;
@@ -149,6 +155,10 @@ class NatsNodes implements Nodes {
     const { link, clock } = this.#options;
     const bucket = await openMemoryBucket(link, this.#bucketOptions);
     const entries = await bucket.watch();
+    if (this.#closed) {
+      entries.stop();
+      return;
+    }
     this.#stopWatch?.();
     this.#bucket = bucket;
     this.#watchedAtMs = clock.monotonic();
@@ -160,14 +170,15 @@ class NatsNodes implements Nodes {
 
   #received(entry: KvEntry): void {
     const nowMs = this.#options.clock.monotonic();
-    if (this.#ownKeys.has(entry.key)) {
+    const { key } = entry;
+    if (this.#ownKeys.has(key)) {
       this.#view.heard(nowMs);
     } else if (!isPresent(entry)) {
       this.#view.heard(nowMs);
-      this.#view.remove(entry.key);
+      this.#view.remove(key);
     } else {
       const node = decodeNode(entry.value);
-      if (node && nodeKey(node) === entry.key) this.#view.add(node, nowMs);
+      if (node && nodeKey(node) === key) this.#view.add(node, nowMs);
       else this.#failed(new Error(`an entry of the bucket ${entry.bucket} is no node`));
     }
   }
@@ -194,7 +205,7 @@ class NatsNodes implements Nodes {
   }
 
   #failed(cause: unknown): void {
-    if (this.#failing) return;
+    if (this.#failing || this.#closed) return;
     this.#failing = true;
     this.#options.onError(
       new BimrideError("STORE_UNAVAILABLE", "The registry of nodes can't be used.", { cause }),
