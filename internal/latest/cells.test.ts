@@ -1,7 +1,29 @@
 import fc from "fast-check";
 import ngeohash from "ngeohash";
 import { expect, it } from "vitest";
-import { CELL_BITS, cellOf } from "./cells.ts";
+import { haversineM } from "../core/geo.ts";
+import { CELL_BITS, cellDistanceM, cellOf } from "./cells.ts";
+
+const anyLat = fc.double({ min: -90, max: 90, noNaN: true });
+const anyLon = fc.double({ min: -180, max: 180, noNaN: true });
+
+it("nothing in a cell is nearer than the cell's distance, which is that of its nearest place", () => {
+  const offsets = fc.double({ min: -0.1, max: 0.1, noNaN: true });
+  const within = (value: number, limit: number) => Math.max(-limit, Math.min(limit, value));
+  fc.assert(
+    fc.property(anyLat, anyLon, anyLat, anyLon, offsets, offsets, fc.boolean(), (...args) => {
+      const [latDeg, lonDeg, farLat, farLon, byLat, byLon, isNear] = args;
+      const fromLat = isNear ? within(latDeg + byLat, 90) : farLat;
+      const fromLon = isNear ? within(lonDeg + byLon, 180) : farLon;
+      const leastM = cellDistanceM(cellOf(latDeg, lonDeg), fromLat, fromLon);
+      const distanceM = haversineM(fromLat, fromLon, latDeg, lonDeg);
+      const diagonalM = 1_400;
+      expect(leastM).toBeLessThanOrEqual(distanceM);
+      expect(leastM).toBeGreaterThan(distanceM - diagonalM);
+    }),
+    { numRuns: 3_000 },
+  );
+});
 
 it("cells are those of a geohash of six characters", () => {
   const latitudes = fc.integer({ min: -90e6, max: 90e6 }).map((e6) => e6 / 1e6);

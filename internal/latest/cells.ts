@@ -1,4 +1,4 @@
-import { EARTH_RADIUS_M, METRES_PER_DEGREE, type Rect } from "../core/geo.ts";
+import { EARTH_RADIUS_M, haversineM, lonDelta, METRES_PER_DEGREE, type Rect } from "../core/geo.ts";
 
 /**
  * Bits per axis of a cell: those of a geohash of six characters, about 0.6 km from south to north and 1.2 km × cos(lat)
@@ -10,6 +10,8 @@ const CELLS = 1 << CELL_BITS;
 const RAD = Math.PI / 180;
 /** Slack for rounding, in degrees: about a tenth of a millimetre. */
 const SLACK_DEG = 1e-9;
+/** The same in metres; distances near half the Earth's girth are true to a centimetre only. */
+const SLACK_M = 0.5;
 
 /** A cell as row × 2^15 + column: the bits of its geohash, not interleaved, so that neighbours are found by adding. */
 export type Cell = number;
@@ -37,6 +39,46 @@ export function cellCount(range: CellRange): number {
 export function forEachCell(range: CellRange, callback: (cell: Cell) => void): void {
   for (let row = range.south; row <= range.north; row++)
     for (let i = 0; i < range.columns; i++) callback(row * CELLS + ((range.west + i) & (CELLS - 1)));
+}
+
+/** True for a cell of the range. */
+export function isInRange(range: CellRange, cell: Cell): boolean {
+  const row = cell >> CELL_BITS;
+  return row >= range.south && row <= range.north && ((cell - range.west) & (CELLS - 1)) < range.columns;
+}
+
+/** No cell of the range has a smaller number. */
+export function firstCell(range: CellRange): Cell {
+  return range.south * CELLS;
+}
+
+/** No cell of the range has a larger number. */
+export function lastCell(range: CellRange): Cell {
+  return range.north * CELLS + CELLS - 1;
+}
+
+/**
+ * Nothing in the cell is nearer to the point than this, metres. Along each of the cell's two meridians the distance to the
+ * point falls until the foot of the perpendicular and rises after it, so that the nearest place is there or at a corner.
+ */
+export function cellDistanceM(cell: Cell, latDeg: number, lonDeg: number): number {
+  const southDeg = ((cell >> CELL_BITS) / CELLS) * 180 - 90;
+  const westDeg = ((cell & (CELLS - 1)) / CELLS) * 360 - 180;
+  const northDeg = southDeg + 180 / CELLS;
+  const eastDeg = westDeg + 360 / CELLS;
+  const toMeridianM = (meridianDeg: number) => {
+    const footRad = Math.atan2(
+      Math.sin(latDeg * RAD),
+      Math.cos(latDeg * RAD) * Math.cos((meridianDeg - lonDeg) * RAD),
+    );
+    const footDeg = Math.min(northDeg, Math.max(southDeg, footRad / RAD));
+    const to = (placeDeg: number) => haversineM(latDeg, lonDeg, placeDeg, meridianDeg);
+    return Math.min(to(footDeg), to(southDeg), to(northDeg));
+  };
+  const isBetween = Math.abs(lonDelta(lonDeg, (westDeg + eastDeg) / 2)) <= 180 / CELLS;
+  const alongM = Math.max(southDeg - latDeg, latDeg - northDeg, 0) * METRES_PER_DEGREE;
+  const nearestM = isBetween ? alongM : Math.min(toMeridianM(westDeg), toMeridianM(eastDeg));
+  return Math.max(0, nearestM - SLACK_M);
 }
 
 /** The cells that a rectangle touches. */

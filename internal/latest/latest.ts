@@ -12,6 +12,8 @@ import type { TripLive } from "../core/live.ts";
  *   in the result;
  * - one place: a party is found in exactly one place, the newest; searches equal brute force over the stored parties;
  * - nothing is copied: what `update` is given belongs to the engine from then on, and what is read must not be changed;
+ * - no return: for 60 s after a removal an update that is no newer than what was removed changes nothing (it was on its
+ *   way for long);
  * - bounds: a party not updated for `lastSeenMs` leaves by `sweep`; a trip leaves at its `dropAtMs`.
  */
 export interface Latest {
@@ -32,6 +34,11 @@ export interface Latest {
   ): Promise<(LatestParty & { distanceM: number })[]>;
   /** Drops the silent and the over: parties updated before `beforeMs`, trips with `dropAtMs` before `nowMs`. */
   sweep(beforeMs: number, nowMs: number): Promise<{ parties: number; trips: number }>;
+  /**
+   * Calls back when the engine has lost something that this process wrote, within about a second also when nothing is
+   * written meanwhile: then all of it must be written anew. The returned function ends it.
+   */
+  onLost(listener: () => void): () => void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

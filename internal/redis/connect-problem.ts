@@ -23,7 +23,8 @@ export function connectProblem(options: RedisOptions, cause: unknown, reached: b
   const problem = (setting: string, what: string) => new EngineError(setting, what, { cause });
 
   if (REFUSALS.test(message)) {
-    if (options.user) return problem("redis.user", `the Redis server at ${where} refuses the user or password`);
+    if (options.user)
+      return problem("redis.user", `the Redis server at ${where} refuses the user or password`);
     const what = options.password ? "the password" : "a connection without a password";
     return problem("redis.password_file", `the Redis server at ${where} refuses ${what}`);
   }
@@ -34,6 +35,9 @@ export function connectProblem(options: RedisOptions, cause: unknown, reached: b
     return problem("redis.tls", `the TLS handshake with the Redis server at ${where} failed`);
   if (message === SILENCE) return problem("redis.nodes", `the Redis server at ${where} does not answer`);
   if (reached)
-    return problem("redis.tls", `what answers at ${where} does not speak Redis in the clear; does it want TLS?`);
+    return problem(
+      "redis.tls",
+      `what answers at ${where} does not speak Redis in the clear; does it want TLS?`,
+    );
   return problem("redis.nodes", `no Redis server answers at ${where}`);
 }

@@ -1,7 +1,8 @@
 import { Cluster, Redis } from "ioredis";
 import { BimrideError } from "../core/errors.ts";
+import { connectProblem } from "./connect-problem.ts";
 import { commandFailure } from "./failures.ts";
-import type { RedisOptions } from "./options.ts";
+import { nodesText, type RedisOptions } from "./options.ts";
 import { connectionOptions, probeRedis } from "./probe.ts";
 
 /** A command without an answer by then has failed; whether Redis did it is then unknown. */
@@ -9,6 +10,8 @@ const COMMAND_TIMEOUT_MS = 2_000;
 /** A connection that owes answers and sends nothing for so long is dropped and made anew (a half-open link). */
 const SILENCE_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 2_000;
+/** A connection that does not close by itself, because the other side says nothing, is destroyed then. */
+const CLOSE_TIMEOUT_MS = 500;
 /** Commands that may wait for their answers at a time; more fail with STORE_UNAVAILABLE. */
 const MAX_IN_FLIGHT = 2_000;
 /** Waits between attempts to come back grow from the first to the longest, each times 0.5 to 1.5. */
@@ -27,6 +30,8 @@ export type RedisScript = (keys: readonly string[], args: readonly RedisArgument
  */
 export type RedisLink = AsyncDisposable & {
   readonly cluster: boolean;
+  /** The nodes as configured, for messages. */
+  readonly address: string;
   /** True while commands can be sent. */
   readonly ready: boolean;
   /** Runs one command; strings of the answer come as Buffers. Its first argument is its key. */
@@ -54,10 +59,10 @@ export async function connectRedis(
   try {
     await client.connect();
   } catch (error) {
-    client.disconnect();
-    throw error;
+    await ended(client);
+    throw connectProblem(options, error, true);
   }
-  return new Link(client);
+  return new Link(client, nodesText(options));
 }
 
 function makeClient(options: RedisOptions, retry: (attempt: number) => number): Redis | Cluster {
@@ -66,6 +71,7 @@ function makeClient(options: RedisOptions, retry: (attempt: number) => number): 
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
     socketTimeout: SILENCE_MS,
+    disconnectTimeout: CLOSE_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
   };
@@ -96,11 +102,13 @@ type Send = (...args: RedisArgument[]) => Promise<unknown>;
 
 class Link implements RedisLink {
   readonly cluster: boolean;
+  readonly address: string;
   readonly #client: Redis | Cluster;
   #inFlight = 0;
 
-  constructor(client: Redis | Cluster) {
+  constructor(client: Redis | Cluster, address: string) {
     this.#client = client;
+    this.address = address;
     this.cluster = client instanceof Cluster;
   }
 
@@ -119,10 +127,7 @@ class Link implements RedisLink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#client.status === "end") return;
-    const ended = new Promise<void>((resolve) => void this.#client.once("end", () => resolve()));
-    this.#client.disconnect();
-    await ended;
+    await ended(this.#client);
   }
 
   async #run(send: () => Promise<unknown>): Promise<unknown> {
@@ -136,4 +141,16 @@ class Link implements RedisLink {
       this.#inFlight--;
     }
   }
+}
+
+/** Ends the client; resolves when it is closed, in bounded time. Between two attempts to connect it never says "end". */
+async function ended(client: Redis | Cluster): Promise<void> {
+  if (client.status === "end") return;
+  const isClosed = client.status === "close" || client.status === "reconnecting";
+  const { promise, resolve } = Promise.withResolvers<void>();
+  client.once("end", resolve);
+  const timer = setTimeout(resolve, 2 * CLOSE_TIMEOUT_MS);
+  client.disconnect();
+  if (!isClosed) await promise;
+  clearTimeout(timer);
 }

@@ -87,13 +87,19 @@ function checkVersion(options: RedisOptions, version: string): void {
 function checkMode(options: RedisOptions, cluster: boolean): void {
   if (cluster === options.cluster) return;
   const what = cluster ? "is part of a Redis Cluster" : "is no Redis Cluster";
-  throw new EngineError("redis.cluster", `is ${options.cluster}, but the server at ${nodesText(options)} ${what}`);
+  throw new EngineError(
+    "redis.cluster",
+    `is ${options.cluster}, but the server at ${nodesText(options)} ${what}`,
+  );
 }
 
 async function checkCluster(options: RedisOptions, client: Redis): Promise<void> {
   const state = parseInfo(String(await client.cluster("INFO"))).get("cluster_state");
   if (state === "ok") return;
-  throw new EngineError("redis.nodes", `the Redis Cluster at ${nodesText(options)} says that its state is ${state}`);
+  throw new EngineError(
+    "redis.nodes",
+    `the Redis Cluster at ${nodesText(options)} says that its state is ${state}`,
+  );
 }
 
 /** `name:value` lines. */

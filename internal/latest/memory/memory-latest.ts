@@ -2,8 +2,12 @@ import type { Rect } from "../../core/geo.ts";
 import type { TripLive } from "../../core/live.ts";
 import type { Clock } from "../../core/time.ts";
 import { compareVersions } from "../../core/version.ts";
+import { isOlder, type UpdateOrder } from "../is-older.ts";
 import type { Latest, LatestFlush, LatestParty } from "../latest.ts";
 import { type Neighbour, PartyGrid } from "./party-grid.ts";
+
+/** What is no newer than a removed party is refused for so long after its removal. */
+const TOMBSTONE_MS = 60_000;
 
 /**
  * The latest state in the memory of one process; a restart loses it and the log rebuilds it. Holds what it is given
@@ -14,6 +18,8 @@ export class MemoryLatest implements Latest {
   readonly #grid = new PartyGrid();
   readonly #trips = new Map<string, TripLive>();
   readonly #epochs = new Map<number, number>();
+  /** Removed parties, until a sweep after their time. */
+  readonly #removed = new Map<string, UpdateOrder & { atMs: number }>();
 
   /** @param clock tells when a trip's live access is over, between two sweeps */
   constructor(clock: Clock) {
@@ -30,7 +36,7 @@ export class MemoryLatest implements Latest {
       const stored = this.#trips.get(live.tripId);
       if (!stored || compareVersions(live.version, stored.version) > 0) this.#trips.set(live.tripId, live);
     }
-    for (const partyKey of flush.removed) this.#grid.delete(partyKey);
+    for (const partyKey of flush.removed) this.#remove(partyKey);
     return { refused: 0 };
   }
 
@@ -54,7 +60,15 @@ export class MemoryLatest implements Latest {
   async sweep(beforeMs: number, nowMs: number): Promise<{ parties: number; trips: number }> {
     let trips = 0;
     for (const [tripId, live] of this.#trips) if (isOver(live, nowMs) && this.#trips.delete(tripId)) trips++;
+    for (const [partyKey, { atMs }] of this.#removed)
+      if (atMs <= nowMs - TOMBSTONE_MS) this.#removed.delete(partyKey);
     return { parties: this.#grid.deleteBefore(beforeMs), trips };
+  }
+
+  onLost(): () => void {
+    return () => {
+      // Nobody is ever told: what this process wrote is in its own memory.
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,12 +76,21 @@ export class MemoryLatest implements Latest {
   }
 
   #put(party: LatestParty): void {
-    const stored = this.#grid.get(party.partyKey);
-    const older =
-      stored &&
-      (party.sessionEpoch < stored.sessionEpoch ||
-        (party.sessionEpoch === stored.sessionEpoch && party.seq < stored.seq));
-    if (!older) this.#grid.set(party);
+    const { partyKey } = party;
+    const stored = this.#grid.get(partyKey);
+    if (stored && isOlder(party, stored)) return;
+    const removed = this.#removed.get(partyKey);
+    if (removed && !isOlder(removed, party) && this.#clock.now() - removed.atMs < TOMBSTONE_MS) return;
+    this.#removed.delete(partyKey);
+    this.#grid.set(party);
+  }
+
+  #remove(partyKey: string): void {
+    const stored = this.#grid.get(partyKey);
+    if (!stored) return;
+    const { sessionEpoch, seq } = stored;
+    this.#removed.set(partyKey, { sessionEpoch, seq, atMs: this.#clock.now() });
+    this.#grid.delete(partyKey);
   }
 }
 

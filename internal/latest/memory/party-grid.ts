@@ -1,5 +1,4 @@
 import { EARTH_RADIUS_M, haversineM, type Rect, rectContains } from "../../core/geo.ts";
-import type { LatestParty } from "../latest.ts";
 import {
   type Cell,
   type CellRange,
@@ -10,6 +9,7 @@ import {
   cellsOfRect,
   forEachCell,
 } from "../cells.ts";
+import type { LatestParty } from "../latest.ts";
 
 const RAD = Math.PI / 180;
 /** Nearest-first searches begin with a radius that should hold so many times what is wanted. */

@@ -28,8 +28,8 @@ export type ShardKeys = {
 };
 
 /** @param writer names this process among all writers */
-export function shardKeys(prefix: string, region: string, shard: number, writer: string): ShardKeys {
-  const base = `${prefix}:{${region}.${shard}}:`;
+export function shardKeys(region: string, shard: number, writer: string): ShardKeys {
+  const base = `bimride:latest:{${region}.${shard}}:`;
   return {
     fences: `${base}fences`,
     parties: `${base}parties`,

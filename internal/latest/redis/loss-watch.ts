@@ -7,6 +7,11 @@ export class LossWatch {
   #said = 0;
   #heard = 0;
 
+  /** True once a write was answered: before that there is nothing to lose. */
+  get hasWritten(): boolean {
+    return this.#heard > 0;
+  }
+
   /** The number to say next. */
   next(): number {
     return ++this.#said;

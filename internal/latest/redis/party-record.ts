@@ -53,7 +53,7 @@ export function decodeParty(record: Buffer): LatestParty | undefined {
   if (record.length < AT.key) return undefined;
   const tripAt = AT.key + record.readUInt8(AT.keyLength);
   return {
-    partyKey: record.latin1Slice(AT.key, tripAt),
+    partyKey: record.toString(TEXT, AT.key, tripAt),
     sessionEpoch: record.readDoubleLE(AT.sessionEpoch),
     seq: record.readDoubleLE(AT.seq),
     latDeg: record.readDoubleLE(AT.latDeg),
@@ -62,6 +62,6 @@ export function decodeParty(record: Buffer): LatestParty | undefined {
     speedMps: record.readDoubleLE(AT.speedMps),
     capturedAtMs: record.readDoubleLE(AT.capturedAtMs),
     receivedAtMs: record.readDoubleLE(AT.receivedAtMs),
-    tripId: record.latin1Slice(tripAt),
+    tripId: record.toString(TEXT, tripAt),
   };
 }

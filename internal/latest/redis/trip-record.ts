@@ -84,8 +84,8 @@ function encodeTrail(points: readonly TrailPoint[]) {
 }
 
 function decodeTrail({ firstAtMs, points }: NonNullable<TripState["trail"]>): TrailPoint[] {
-  // Copied, because the bytes may lie at an odd place of a larger buffer.
-  const numbers = new Int32Array(points.slice().buffer);
+  // Copied, because the bytes may lie at an odd place of a larger buffer (and a Buffer's slice would not copy).
+  const numbers = new Int32Array(new Uint8Array(points).buffer);
   const trail: TrailPoint[] = [];
   let atMs = Number(firstAtMs);
   for (let i = 0; i < numbers.length; i += POINT_NUMBERS) {

@@ -16,8 +16,8 @@ type Found<P extends LatestParty> = { engine: Latest; answer: P[] };
 
 /**
  * The latest states of several regions as one cache: a trip is where its id says, parties are asked of every engine and
- * the newest position counts. A region that can't be reached is left out as long as another answers. `update` is for the
- * regions' own processors, which write to their own engine: here it goes to the first. Disposing it disposes the engines.
+ * the newest position counts. A region that can't be reached is left out as long as another answers. `update` and `onLost` are for
+ * the regions' own processors, which write to their own engine: here they go to the first. Disposing it disposes the engines.
  * @param clock server time, to tell who has been silent
  */
 export function routedLatest(
@@ -78,6 +78,10 @@ class RoutedLatest implements Latest {
       (sum, { answer }) => ({ parties: sum.parties + answer.parties, trips: sum.trips + answer.trips }),
       { parties: 0, trips: 0 },
     );
+  }
+
+  onLost(listener: () => void): () => void {
+    return this.#engines.first.onLost(listener);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -5,14 +5,15 @@ import { freePort } from "./free-port.ts";
 import { imageOf } from "./image-of.ts";
 import { startContainer } from "./server-container.ts";
 import { startServer, workFolder } from "./server-process.ts";
-import { listening, startEngine } from "./start-engine.ts";
+import { engineOf, listening, startEngine } from "./start-engine.ts";
 
 export type RedisOptions = StartOptions & {
   /** More arguments of redis-server, like `["--requirepass", "secret"]`. */
   args?: readonly string[];
 };
 
-const HOW_TO_GET = "Install redis-server 7.0 or newer (Debian: apt install redis-server).";
+/** In a sentence. */
+export const REDIS_HOW_TO_GET = "Install redis-server 7.0 or newer (Debian: apt install redis-server).";
 const INNER_PORT = 6379;
 const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 20_000;
@@ -28,7 +29,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
   const program = findProgram("redis-server");
   return startEngine({
     name: "redis",
-    howToGet: HOW_TO_GET,
+    howToGet: REDIS_HOW_TO_GET,
     native: program === undefined ? undefined : () => startNative(program, options),
     container:
       options.folder === undefined
@@ -43,6 +44,11 @@ export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
             })
         : undefined,
   });
+}
+
+/** One native server as an engine, for a cluster's nodes. */
+export async function startRedisNode(program: string, options: RedisOptions): Promise<Engine> {
+  return engineOf("redis", "native", await startNative(program, options));
 }
 
 async function startNative(program: string, options: RedisOptions) {
