@@ -1,5 +1,5 @@
 import { systemClock } from "../core/time.ts";
-import type { IngestRegion } from "../ingest/gateway.ts";
+type IngestRegion = { log: import("../eventlog/log.ts").EventLog; spool: Spool | undefined };
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { openSpool, type Spool } from "../ingest/spool/spool.ts";
 import { SpoolEvents } from "../ingest/spool-events.ts";
@@ -25,14 +25,16 @@ const DRAIN = { reconnectWithinMs: 1_000, forceAfterMs: 1_500 };
  * per region stands in for a log that is away; an embedded log is on the same disk, so there a spool would help nobody.
  */
 export async function startGateway(parts: Parts, port: number): Promise<Gateway> {
-  const { settings, engines, authenticator, clock, limits, telemetry, nodeId, regionOf } = parts;
+  const { settings, engines, authenticator, clock, limits, telemetry, nodeId } = parts;
   const { bus, trips } = engines;
   if (!authenticator) throw new Error("a gateway needs keys to check tokens with");
   await using stack = new AsyncDisposableStack();
   const regions = await withSpools(stack, parts);
   const ingest = createIngest({
-    ...{ regions, regionOf, bus, trips, authenticator, clock, limits, telemetry },
-    ownRegion: engines.log.region,
+    ...{ bus, trips, authenticator, clock, limits, telemetry },
+    log: engines.log,
+    ...(regions.get(engines.log.region)?.spool ? { spool: regions.get(engines.log.region)!.spool! } : {}),
+    region: engines.log.region,
     gatewayId: nodeId,
   });
   stack.use(ingest);

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
@@ -82,6 +82,8 @@ export async function openRegions(
         logger: deps.telemetry.logger.child({ region: name }),
       }),
     );
+  if (settings.engines === "embedded")
+    for (const { path } of contexts) await mkdir(path(), { recursive: true });
   // Every server first: where one can't be reached, nothing has been made on another.
   if (settings.engines === "real") for (const { links } of contexts) await links.open();
   for (const context of contexts)
