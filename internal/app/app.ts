@@ -17,7 +17,8 @@ import { type App, type Parts, secureRandom } from "./parts.ts";
 import { announceNode } from "./placement.ts";
 import { choosePort } from "./ports.ts";
 import { type Processor, startProcessor } from "./processor-role.ts";
-import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion, readRegions } from "./region-parts.ts";
+import { readRegions } from "./read-regions.ts";
+import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion } from "./region-parts.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
 import { startWeb } from "./web.ts";
 

@@ -1,5 +1,7 @@
 import { systemClock } from "../core/time.ts";
+
 type IngestRegion = { log: import("../eventlog/log.ts").EventLog; spool: Spool | undefined };
+
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { openSpool, type Spool } from "../ingest/spool/spool.ts";
 import { SpoolEvents } from "../ingest/spool-events.ts";

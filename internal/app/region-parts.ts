@@ -1,12 +1,10 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
-import { EngineError } from "../core/engine-error.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { Nodes } from "../placement/nodes.ts";
-import { parseRegions } from "../regions/region-file.ts";
-import { type Regions, singleRegion } from "../regions/regions.ts";
+import type { Regions } from "../regions/regions.ts";
 import { routedBus } from "../regions/routed/bus.ts";
 import { routedHistory } from "../regions/routed/history.ts";
 import { routedLatest } from "../regions/routed/latest.ts";
@@ -16,28 +14,6 @@ import { ENGINES, type EngineContext, type Engines, openEngines } from "./engine
 import { linksOf, type Share } from "./links.ts";
 import type { RegionParts } from "./parts.ts";
 import type { Role } from "./roles.ts";
-
-/** The regions of the deployment. Rejects with an EngineError or a RegionFileError that names all problems. */
-export async function readRegions(settings: Settings): Promise<Regions> {
-  const { region, regionsFile } = settings;
-  if (regionsFile === "") return singleRegion(region);
-  const regions = parseRegions(await text(regionsFile));
-  const names = regions.all.map(({ name }) => name);
-  if (settings.given.has("region") && !names.includes(region))
-    throw new EngineError(
-      "region",
-      `${region} is none of the regions of ${regionsFile}: ${names.join(", ")}`,
-    );
-  return regions;
-}
-
-async function text(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new EngineError("regions.file", `${path} can't be read`, { cause });
-  }
-}
 
 /** Which of the regions is this process's own. */
 export function ownRegion(settings: Settings, regions: Regions): string {

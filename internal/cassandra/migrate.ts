@@ -44,6 +44,13 @@ export async function migrate(options: CassandraOptions, how: MigrateOptions): P
   await connected(options, options.keyspace, how, (client) => new Run(client, options, how).all(known));
 }
 
+/** Rejects as {@link migrate} does when it can't begin; changes nothing. */
+export async function checkMigration(options: CassandraOptions, how: MigrateOptions): Promise<void> {
+  await connected(options, undefined, how, async (client) => {
+    await hasKeyspace(client, options, how);
+  });
+}
+
 async function connected(
   options: CassandraOptions,
   keyspace: string | undefined,
@@ -71,11 +78,7 @@ async function prepareKeyspace(
 ): Promise<void> {
   const { keyspace, localDataCenter } = options;
   const host = firstHost(client, localDataCenter);
-  const found = await client.execute(
-    "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?",
-    [keyspace],
-  );
-  if (found.rowLength === 0) {
+  if (!(await hasKeyspace(client, options, how))) {
     await change(
       client,
       host,
@@ -95,6 +98,31 @@ async function prepareKeyspace(
     host,
     `CREATE TABLE IF NOT EXISTS ${keyspace}.schema_lock (name text PRIMARY KEY, owner text)`,
   );
+}
+
+/**
+ * Whether the keyspace is there. Rejects when it has no copies in the data centre, or when the data centre has fewer
+ * nodes than it is to have copies: what was made could not be written to then.
+ */
+async function hasKeyspace(
+  client: Client,
+  { keyspace, localDataCenter }: CassandraOptions,
+  { replication }: MigrateOptions,
+): Promise<boolean> {
+  const found = await client.execute(
+    "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?",
+    [keyspace],
+  );
+  const copies = found.first()?.replication as Record<string, string> | undefined;
+  if (copies?.class?.endsWith("NetworkTopologyStrategy") && !Number(copies[localDataCenter]))
+    throw new EngineError("cassandra.local_dc", `${keyspace} has no copies in ${localDataCenter}`);
+  const nodes = client.hosts.values().filter((host) => host.datacenter === localDataCenter).length;
+  if (!copies && nodes < replication)
+    throw new EngineError(
+      "cassandra.replication",
+      `${replication} copies need as many nodes, ${localDataCenter} has ${nodes}`,
+    );
+  return copies !== undefined;
 }
 
 /** Changes of the schema all go through the same node, where they come one after another also between two runs. */

@@ -68,6 +68,15 @@ describe("a link to a Cassandra of its own", () => {
     );
   });
 
+  test("migrating with wrong credentials names the user's setting and makes nothing", async () => {
+    const how = { replication: 1, print: () => undefined };
+    const refused = { ...given, keyspace: "refused", password: "wrong" };
+    await expect(migrate(refused, how)).rejects.toThrow(/^cassandra\.user: .* refuses the credentials$/);
+    await using link = await connectCassandra(given);
+    const query = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'refused'";
+    expect((await link.execute(query, [])).rowLength).toBe(0);
+  });
+
   test("TLS works with the node's authority, and one that is not trusted is named", async () => {
     await using link = await connectCassandra({ ...given, tls: { ca: certificate } });
     expect((await link.execute("SELECT release_version FROM system.local", [])).rowLength).toBe(1);

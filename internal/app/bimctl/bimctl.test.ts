@@ -32,7 +32,8 @@ describe("usage", () => {
   test("is what help prints, with every command", async () => {
     const { code, out } = await bimctl(["help"]);
     expect(code).toBe(0);
-    for (const name of ["keys", "token", "config", "doctor"]) expect(out).toContain(`\n  ${name} `);
+    for (const name of ["keys", "token", "config", "doctor", "migrate"])
+      expect(out).toContain(`\n  ${name} `);
   });
 
   test.each([

@@ -3,6 +3,7 @@ import { type Command, type Context, UsageError } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { keysCommand } from "./keys.ts";
+import { migrateCommand } from "./migrate.ts";
 import { regionsCommand } from "./regions.ts";
 import { rolesCommand } from "./roles.ts";
 import { tokenCommand } from "./token.ts";
@@ -14,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor: doctorCommand,
   roles: rolesCommand,
   regions: regionsCommand,
+  migrate: migrateCommand,
 };
 
 /** Runs the command that the first argument names. Returns the exit code: 0 done, 1 not, 2 not understood. */
