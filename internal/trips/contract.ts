@@ -1,39 +1,25 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
-import type { Trip } from "../core/trip.ts";
-import { newTrip } from "./new-trip.ts";
-import { applyEdit } from "./state-machine.ts";
+import { canceled, trip } from "./test-trips.ts";
 import type { Trips } from "./trips.ts";
-
-/** A trip of the number, created at that millisecond. */
-function trip(number: number, driverId = `d${number}`, riderIds = ["r1"]): Trip {
-  const stop = { position: { latDeg: 57.7, lonDeg: 11.97 }, riderId: "", label: "Drottningtorget" };
-  const waypoints = [
-    { ...stop, kind: "pickup" as const },
-    { ...stop, kind: "dropoff" as const },
-  ];
-  const plannedPath = [{ latDeg: 57.7, lonDeg: 11.970000001 }];
-  const order = { type: "shared" as const, riderIds, driverId, waypoints, plannedPath };
-  return newTrip(`se1-${String(number).padStart(26, "0")}`, "se1", order, number);
-}
-
-function canceled(current: Trip): Trip {
-  const result = applyEdit(current, { kind: "cancel", reason: "no show", atMs: 9_000 });
-  if (result.outcome !== "changed") throw new Error("the trip can't be canceled");
-  return result.trip;
-}
 
 function claim(key: string, digest: string, nowMs = 1_000) {
   return { key, digest, nowMs };
 }
 
-/**
- * What every engine of the trips must do.
- * @param open an engine on an empty store; `reopened` closes it and opens the same store again
- */
-export function tripsContract(
-  engine: string,
-  open: () => Promise<{ trips: Trips; reopened: () => Promise<Trips> }>,
-): void {
+/** How the suite gets at one engine: each is an empty store of its own. */
+export type TripsHarness = {
+  trips: Trips;
+  /** Closes it and opens the same store again. */
+  reopened(): Promise<Trips>;
+  /** A process that opens the store and runs {@link putUntilKilled} on it. */
+  writer(): ChildProcess;
+};
+
+/** What every engine of the trips must do. */
+export function tripsContract(engine: string, open: () => Promise<TripsHarness>): void {
   describe(`trips on ${engine}`, () => {
     it("give back a trip as it was stored, also after a restart", async () => {
       const { trips, reopened } = await open();
@@ -79,6 +65,39 @@ export function tripsContract(
       expect((await trips.runningOf("d1"))?.tripId).toBe(trip(4).tripId);
     });
 
+    it("let exactly one of several trips have a driver whom all want at once", async () => {
+      await using trips = (await open()).trips;
+      const numbers = [1, 2, 3, 4];
+      for (const number of numbers) await trips.put(trip(number, ""));
+      const wanting = numbers.map((number) => ({ ...trip(number, "d1"), version: 2 }));
+      const results = await Promise.all(wanting.map((one) => trips.put(one)));
+      const winner = wanting[results.findIndex((result) => result.stored)]!;
+      expect(results.filter((result) => !result.stored)).toEqual(
+        Array(3).fill({ stored: false, reason: "driverBusy" }),
+      );
+      expect(await trips.runningOf("d1")).toEqual(winner);
+      for (const number of numbers)
+        expect((await trips.get(trip(number).tripId))?.driverId).toBe(
+          trip(number).tripId === winner.tripId ? "d1" : "",
+        );
+    });
+
+    it("free the driver whom a trip leaves, and keep the one whom it keeps", async () => {
+      await using trips = (await open()).trips;
+      await trips.put(trip(1, "d1"));
+      await trips.put(trip(2, "d2"));
+      expect(await trips.put({ ...trip(1, "d2"), version: 2 })).toEqual({
+        stored: false,
+        reason: "driverBusy",
+      });
+      expect((await trips.runningOf("d1"))?.tripId).toBe(trip(1).tripId);
+      expect(await trips.put({ ...trip(1, "d3"), version: 2 })).toEqual({ stored: true });
+      expect(await trips.runningOf("d1")).toBeUndefined();
+      expect(await trips.put(trip(3, "d1"))).toEqual({ stored: true });
+      expect(await trips.put({ ...trip(1, "d3"), version: 3 })).toEqual({ stored: true });
+      expect(await trips.put(trip(4, "d3"))).toEqual({ stored: false, reason: "driverBusy" });
+    });
+
     it("let any number of trips run without a driver", async () => {
       await using trips = (await open()).trips;
       for (const number of [1, 2]) expect(await trips.put(trip(number, ""))).toEqual({ stored: true });
@@ -96,6 +115,20 @@ export function tripsContract(
       await using later = await reopened();
       const dayLater = claim("k", "abc", 1_000 + 24 * 3_600_000);
       expect(await later.put(trip(5), dayLater)).toEqual(again);
+    });
+
+    it("create one trip under a key that several claim at once, and name it to the others", async () => {
+      await using trips = (await open()).trips;
+      const numbers = [1, 2, 3, 4];
+      const results = await Promise.all(
+        numbers.map((number) => trips.put(trip(number, "d1"), claim("k", "abc"))),
+      );
+      const winner = trip(numbers[results.findIndex((result) => result.stored)]!).tripId;
+      expect(results.filter((result) => !result.stored)).toEqual(
+        Array(3).fill({ stored: false, reason: "idempotency", tripId: winner, digest: "abc" }),
+      );
+      expect((await trips.list({}, 9, "")).map(({ tripId }) => tripId)).toEqual([winner]);
+      expect(await trips.put(trip(1), claim("k", "abc"))).toMatchObject({ reason: "idempotency" });
     });
 
     it("do not claim a key for what was not stored", async () => {
@@ -126,6 +159,43 @@ export function tripsContract(
       expect(await again.pending(10)).toMatchObject([{ trip: { version: 2 } }]);
       await again.published(trip(1).tripId, 2);
       expect(await again.pending(10)).toEqual([]);
+    });
+
+    it("never list as pending what was refused", async () => {
+      await using trips = (await open()).trips;
+      await trips.put(trip(1, "d1"), claim("k", "abc"));
+      await trips.put(trip(1, "d1"));
+      await trips.put(trip(2, "d1"));
+      await trips.put(trip(3), claim("k", "abc"));
+      await Promise.all([2, 2, 2].map((version) => trips.put({ ...trip(1, "d1"), version })));
+      const pending = await trips.pending(10);
+      expect(pending.map(({ trip: { tripId, version } }) => [tripId, version])).toEqual([
+        [trip(1).tripId, 1],
+        [trip(1).tripId, 2],
+      ]);
+    });
+
+    it("keep what was answered, and list it as pending, when the process is killed", async () => {
+      const { trips, reopened, writer } = await open();
+      await trips[Symbol.asyncDispose]();
+      const process = writer();
+      const ended = once(process, "exit");
+      const answered: string[] = [];
+      for await (const line of createInterface({ input: process.stdout! })) {
+        if (answered.push(line) === 100) process.kill("SIGKILL");
+      }
+      await ended;
+      await using again = await reopened();
+      const pending = (await again.pending(10_000)).map(({ trip: { tripId, version } }) => ({
+        tripId,
+        version,
+      }));
+      expect(pending.map(({ tripId, version }) => `${tripId} ${version}`)).toEqual(
+        expect.arrayContaining(answered),
+      );
+      expect(new Set(pending.map(({ tripId, version }) => `${tripId} ${version}`)).size).toBe(pending.length);
+      for (const { tripId, version } of pending)
+        expect((await again.get(tripId))?.version).toBeGreaterThanOrEqual(version);
     });
 
     it("list the newest first, page by page, by rider, driver and whether they run", async () => {

@@ -1,9 +1,13 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { tripsContract } from "../contract.ts";
 import { SqliteTrips } from "./sqlite-trips.ts";
+
+const WRITER = fileURLToPath(new URL("./put-until-killed.ts", import.meta.url));
 
 tripsContract("sqlite", async () => {
   const folder = mkdtempSync(join(tmpdir(), "bimride-trips-"));
@@ -17,5 +21,6 @@ tripsContract("sqlite", async () => {
     await trips[Symbol.asyncDispose]();
     return SqliteTrips.open({ path });
   };
-  return { trips, reopened };
+  const writer = () => spawn(process.execPath, [WRITER, path], { stdio: ["ignore", "pipe", "inherit"] });
+  return { trips, reopened, writer };
 });
