@@ -15,9 +15,11 @@ import { Writer } from "./writer.ts";
 
 /** What is no newer than a removed party is refused for so long after its removal. */
 const TOMBSTONE_MS = 60_000;
-/** Keys outlive what the sweeper leaves by so much. */
-const SWEEP_MARGIN_MS = 3_600_000;
-/** Things dropped in one call of the sweeping script. */
+/** A cell's expiry is renewed this often by those who stay in it. */
+const RENEW_MS = 3_600_000;
+/** Keys outlive what the sweeper leaves by so much: more than what passes between two renewals. */
+const SWEEP_MARGIN_MS = 2 * RENEW_MS;
+/** Things looked at in one call of the sweeping script. */
 const SWEPT_PER_CALL = 500;
 
 export type RedisLatestOptions = {
@@ -62,7 +64,8 @@ class RedisLatest implements Latest {
     this.#shards = shards;
     this.#searches = shards.map((keys) => new ShardSearch(link, keys, scripts));
     this.#marks = marks;
-    this.#writer = new Writer({ shards, scripts, marks, clock, ttlMs, tombstoneMs: TOMBSTONE_MS });
+    const ages = { ttlMs, renewMs: RENEW_MS, tombstoneMs: TOMBSTONE_MS };
+    this.#writer = new Writer({ shards, scripts, marks, clock, ...ages });
   }
 
   async update(flush: LatestFlush): Promise<{ refused: number }> {
@@ -106,10 +109,10 @@ class RedisLatest implements Latest {
           [keys.parties, keys.seen, keys.cells, keys.gone, keys.drops],
           [keys.cellPrefix, keys.tripPrefix, beforeMs, nowMs, nowMs - TOMBSTONE_MS, SWEPT_PER_CALL],
         );
-        const counts = answer as [parties: number, trips: number, tombstones: number];
-        swept.parties += counts[0];
-        swept.trips += counts[1];
-        isMore = counts.some((count) => count === SWEPT_PER_CALL);
+        const [parties, trips, more] = answer as [number, number, 0 | 1];
+        swept.parties += parties;
+        swept.trips += trips;
+        isMore = more === 1;
       }
     }
     return swept;

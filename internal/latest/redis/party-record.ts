@@ -1,5 +1,6 @@
 import { cellOf } from "../cells.ts";
 import type { LatestParty } from "../latest.ts";
+import { geoScore } from "./geo-score.ts";
 
 /**
  * A party as Redis has it: nine little-endian doubles, the length of the key in one byte, key, trip id. The scripts read
@@ -22,15 +23,24 @@ const AT = {
 /** Keys and trip ids are ASCII (core/ids.ts). */
 const TEXT = "latin1";
 
-/** The parties one after another, each with its length in 16 bits before it. */
-export function encodeParties(parties: readonly LatestParty[]): Buffer {
-  let length = 0;
-  for (const { partyKey, tripId } of parties) length += 2 + AT.key + partyKey.length + tripId.length;
-  const blob = Buffer.allocUnsafe(length);
+/** Digits of a GEO score at most. */
+const MAX_SCORE_DIGITS = 16;
+/** Before a record: its length in 16 bits, how many digits its score has in 8. */
+const HEAD_BYTES = 3;
+
+/** Updates as update-parties.lua takes them: one after another, each with lengths and its GEO score before the record. */
+export function encodeUpdates(parties: readonly LatestParty[]): Buffer {
+  let most = 0;
+  for (const { partyKey, tripId } of parties)
+    most += HEAD_BYTES + MAX_SCORE_DIGITS + AT.key + partyKey.length + tripId.length;
+  const blob = Buffer.allocUnsafe(most);
   let at = 0;
   for (const party of parties) {
     const { partyKey, tripId } = party;
+    const score = String(geoScore(party.latDeg, party.lonDeg));
     at = blob.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
+    at = blob.writeUInt8(score.length, at);
+    at += blob.write(score, at, TEXT);
     blob.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
     blob.writeDoubleLE(party.seq, at + AT.seq);
     blob.writeDoubleLE(cellOf(party.latDeg, party.lonDeg), at + AT.cell);
@@ -45,10 +55,10 @@ export function encodeParties(parties: readonly LatestParty[]): Buffer {
     at += blob.write(partyKey, at, TEXT);
     at += blob.write(tripId, at, TEXT);
   }
-  return blob;
+  return blob.subarray(0, at);
 }
 
-/** Inverse of {@link encodeParties} for one record without its length; undefined for a tombstone. */
+/** A record as {@link encodeUpdates} made it; undefined for a tombstone. */
 export function decodeParty(record: Buffer): LatestParty | undefined {
   if (record.length < AT.key) return undefined;
   const tripAt = AT.key + record.readUInt8(AT.keyLength);

@@ -1,102 +1,116 @@
 -- Writes a flush of party positions of one partition's owner, and forgets removed parties. All in one slot, so atomic:
 -- a party that moves leaves its old cell in the same step.
 --
--- KEYS  1 fences: partition → newest epoch    2 parties: key → record    3 seen: key by receipt
+-- KEYS  1 fences: partition → newest epoch    2 parties: key → record    3 seen: key by a receipt, the last or one before
 --       4 cells: occupied cells by number     5 gone: removed keys by time of removal    6 this writer's mark
 -- ARGV  1 key of a cell but for its number    2 partition   3 epoch   4 expiry of the keys, ms   5 now, ms
---       6 number for the mark   7 how long a tombstone counts, ms
---       8 records, each a 16-bit length and so many bytes   9… keys of removed parties
+--       6 number for the mark   7 how long a tombstone counts, ms   8 how often a cell's expiry is renewed, ms
+--       9 the updates: length of the record in 16 bits, length of the score in 8, GEO's score in digits, the record
+--       10… keys of removed parties
 -- A record begins with six doubles (session epoch, seq, cell, longitude, latitude, receipt); a byte at 73 tells the
 -- length of the party's key, which follows. A tombstone has cell -1 and is four doubles, the last the time of removal.
 -- Returns { 1 when refused, else 0; the mark as it was }.
 
+local call, unpackStruct, sub, byte, format = redis.call, struct.unpack, string.sub, string.byte, string.format
 local cellPrefix, ttl, now = ARGV[1], ARGV[4], tonumber(ARGV[5])
-local mark = redis.call('SET', KEYS[6], ARGV[6], 'PX', ttl, 'GET')
+local mark = call('SET', KEYS[6], ARGV[6], 'PX', ttl, 'GET')
 
-local newest = redis.call('HGET', KEYS[1], ARGV[2])
-local epoch = tonumber(ARGV[3])
-if newest and epoch < tonumber(newest) then return { 1, mark } end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ttl)
+local newest = call('HGET', KEYS[1], ARGV[2])
+if newest and tonumber(ARGV[3]) < tonumber(newest) then return { 1, mark } end
+if newest ~= ARGV[3] then call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
 
 local function leave(cell, key)
-  local name = cellPrefix .. string.format('%.0f', cell)
-  redis.call('ZREM', name, key)
-  if redis.call('EXISTS', name) == 0 then redis.call('ZREM', KEYS[4], string.format('%.0f', cell)) end
+  local number = format('%.0f', cell)
+  call('ZREM', cellPrefix .. number, key)
+  if call('EXISTS', cellPrefix .. number) == 0 then call('ZREM', KEYS[4], number) end
 end
 
-local keys, records, heads = {}, {}, {}
-local blob, at, count = ARGV[8], 1, 0
-while at <= #blob do
-  local length = struct.unpack('<I2', blob, at)
-  local record = string.sub(blob, at + 2, at + 1 + length)
+local blob, at, count = ARGV[9], 1, 0
+local size = #blob
+local keys, records, scores = {}, {}, {}
+while at <= size do
+  local length, digits = unpackStruct('<I2B', blob, at)
+  local from = at + 3 + digits
+  at = from + length
   count = count + 1
-  records[count] = record
-  keys[count] = string.sub(record, 74, 73 + string.byte(record, 73))
-  at = at + 2 + length
+  scores[count] = sub(blob, from - digits, from - 1)
+  records[count] = sub(blob, from, at - 1)
+  keys[count] = sub(blob, from + 73, from + 72 + byte(blob, from + 72))
 end
 
 if count > 0 then
-  local stored = redis.call('HMGET', KEYS[2], unpack(keys))
-  local written, seen, places, entered = {}, {}, {}, {}
+  local stored = call('HMGET', KEYS[2], unpack(keys))
+  local tombstoneMs, renewMs = tonumber(ARGV[7]), tonumber(ARGV[8])
+  local written, seen, entered, places, lengths, renewed = {}, {}, {}, {}, {}, {}
+  local writtenLength, seenLength, enteredLength = 0, 0, 0
   for i = 1, count do
     local key, record, old = keys[i], records[i], stored[i]
-    local session, seq, cell, lon, lat, received = struct.unpack('<dddddd', record)
-    local take, from = true, -1
+    local session, seq, cell, lon, lat, received = unpackStruct('<dddddd', record)
+    local take, from, isSamePlace, isSeen, isRenewed = true, -1, false, false, false
     if old then
-      local oldSession, oldSeq, oldCell = struct.unpack('<ddd', old)
-      from = oldCell
-      if session < oldSession or (session == oldSession and seq < oldSeq) then take = false end
-      if oldCell < 0 then
-        -- A tombstone: what is no newer than the removed one was on its way for long.
-        if session == oldSession and seq == oldSeq then take = false end
-        if now - struct.unpack('<d', old, 25) >= tonumber(ARGV[7]) then take = true end
-        if take then redis.call('ZREM', KEYS[5], key) end
+      local oldSession, oldSeq, oldCell, oldLon = unpackStruct('<dddd', old)
+      local isSame = session == oldSession and seq == oldSeq
+      take = session > oldSession or (session == oldSession and seq >= oldSeq)
+      if oldCell >= 0 then
+        local oldLat, oldReceived = unpackStruct('<dd', old, 33)
+        from = oldCell
+        isSamePlace = lon == oldLon and lat == oldLat
+        isSeen = received >= oldReceived
+        isRenewed = received - received % renewMs == oldReceived - oldReceived % renewMs
+      else
+        -- A tombstone, its time where a longitude is: what is no newer than the removed one was on its way for long.
+        take = (take and not isSame) or now - oldLon >= tombstoneMs
+        if take then call('ZREM', KEYS[5], key) end
       end
     end
     if take then
-      local place = places[cell]
-      if not place then
-        place = { cellPrefix .. string.format('%.0f', cell) }
-        places[cell] = place
+      if from ~= cell or not isSamePlace or not isRenewed then
+        local place, length = places[cell], lengths[cell]
+        if not place then
+          place, length = { cellPrefix .. format('%.0f', cell) }, 1
+          places[cell] = place
+        end
+        place[length + 1], place[length + 2] = scores[i], key
+        lengths[cell] = length + 2
+        if not isRenewed then renewed[cell] = true end
+        if from ~= cell then
+          if from >= 0 then leave(from, key) end
+          renewed[cell] = true
+          entered[enteredLength + 1] = cell
+          entered[enteredLength + 2] = format('%.0f', cell)
+          enteredLength = enteredLength + 2
+        end
       end
-      local n = #place
-      -- GEO knows no place nearer to a pole; the record has the true one.
-      if lat > 85.05 then lat = 85.05 elseif lat < -85.05 then lat = -85.05 end
-      place[n + 1], place[n + 2], place[n + 3] = lon, lat, key
-      if from ~= cell then
-        if from >= 0 then leave(from, key) end
-        entered[#entered + 1] = cell
-        entered[#entered + 1] = string.format('%.0f', cell)
+      if not isSeen then
+        seen[seenLength + 1], seen[seenLength + 2] = received, key
+        seenLength = seenLength + 2
       end
-      written[#written + 1], seen[#seen + 1] = key, received
-      written[#written + 1], seen[#seen + 1] = record, key
+      written[writtenLength + 1], written[writtenLength + 2] = key, record
+      writtenLength = writtenLength + 2
     end
   end
-  for _, place in pairs(places) do
-    redis.call('GEOADD', unpack(place))
-    redis.call('PEXPIRE', place[1], ttl)
+  for cell, place in pairs(places) do
+    call('ZADD', unpack(place))
+    if renewed[cell] then call('PEXPIRE', place[1], ttl) end
   end
-  if #entered > 0 then redis.call('ZADD', KEYS[4], unpack(entered)) end
-  if #written > 0 then
-    redis.call('HSET', KEYS[2], unpack(written))
-    redis.call('ZADD', KEYS[3], unpack(seen))
-  end
+  if enteredLength > 0 then call('ZADD', KEYS[4], unpack(entered)) end
+  if seenLength > 0 then call('ZADD', KEYS[3], unpack(seen)) end
+  if writtenLength > 0 then call('HSET', KEYS[2], unpack(written)) end
 end
 
-for i = 9, #ARGV do
+for i = 10, #ARGV do
   local key = ARGV[i]
-  local old = redis.call('HGET', KEYS[2], key)
+  local old = call('HGET', KEYS[2], key)
   if old then
-    local session, seq, cell = struct.unpack('<ddd', old)
+    local session, seq, cell = unpackStruct('<ddd', old)
     if cell >= 0 then
       leave(cell, key)
-      redis.call('ZREM', KEYS[3], key)
-      redis.call('HSET', KEYS[2], key, struct.pack('<dddd', session, seq, -1, now))
-      redis.call('ZADD', KEYS[5], now, key)
+      call('ZREM', KEYS[3], key)
+      call('HSET', KEYS[2], key, struct.pack('<dddd', session, seq, -1, now))
+      call('ZADD', KEYS[5], now, key)
     end
   end
 end
 
-for i = 2, 5 do redis.call('PEXPIRE', KEYS[i], ttl) end
+for i = 1, 5 do call('PEXPIRE', KEYS[i], ttl) end
 return { 0, mark }

@@ -5,7 +5,7 @@ import { isOlder } from "../is-older.ts";
 import type { LatestFlush, LatestParty } from "../latest.ts";
 import { type ShardKeys, shardOfParty, shardOfTrip } from "./keys.ts";
 import type { Marks } from "./marks.ts";
-import { encodeParties } from "./party-record.ts";
+import { encodeUpdates } from "./party-record.ts";
 import type { Scripts } from "./scripts.ts";
 import { encodeLive, encodeTrip } from "./trip-record.ts";
 
@@ -29,6 +29,8 @@ export type WriterOptions = {
   clock: Clock;
   /** Expiry of all keys. */
   ttlMs: number;
+  /** The expiry of a cell's key is renewed by a party that stays in it at least this often. */
+  renewMs: number;
   /** How long a removal counts. */
   tombstoneMs: number;
 };
@@ -90,14 +92,14 @@ export class Writer {
     parties: readonly LatestParty[],
     removed: readonly string[],
   ): Promise<boolean> {
-    const { scripts, marks, clock, ttlMs, tombstoneMs } = this.#options;
+    const { scripts, marks, clock, ttlMs, tombstoneMs, renewMs } = this.#options;
     const keys = this.#options.shards[shard]!;
     const number = marks.next(shard);
     const answer = await scripts.updateParties(
       [keys.fences, keys.parties, keys.seen, keys.cells, keys.gone, keys.mark],
       [
         ...[keys.cellPrefix, partition, partitionEpoch, ttlMs, Math.floor(clock.now()), number, tombstoneMs],
-        ...[encodeParties(parties), ...removed],
+        ...[renewMs, encodeUpdates(parties), ...removed],
       ],
     );
     const [refused, before] = answer as [number, Buffer | null];
