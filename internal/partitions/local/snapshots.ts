@@ -1,15 +1,9 @@
-import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BimrideError } from "../../core/errors.ts";
+import { checkSnapshotName, framed, unframed } from "../snapshot-frame.ts";
 import type { Snapshots } from "../snapshots.ts";
 import { removeLeftovers, replaceFile } from "./durable-file.ts";
-
-/** First bytes of a snapshot file, then the SHA-256 of the body, then the body. */
-const MAGIC = Buffer.from("BRSNAP1\n");
-const DIGEST_BYTES = 32;
-const HEAD_BYTES = MAGIC.length + DIGEST_BYTES;
-const NAME_PATTERN = /^[a-z0-9-]{1,64}$/;
 
 /**
  * Snapshots as files of a folder, which is made when missing. Saves of one name happen one after another, so the last
@@ -25,7 +19,7 @@ export async function openFileSnapshots(folder: string): Promise<Snapshots> {
   return {
     async save(name, body) {
       const path = pathOf(folder, name);
-      const content = Buffer.concat([MAGIC, digest(body), body]);
+      const content = framed(body);
       const before = underWay.get(name);
       const saving = orUnavailable(async () => {
         // Its own caller hears of a failure of the save before; this one only waits for its end.
@@ -42,23 +36,14 @@ export async function openFileSnapshots(folder: string): Promise<Snapshots> {
 
     async load(name) {
       const content = await readIfThere(pathOf(folder, name));
-      if (!content || content.length < HEAD_BYTES) return undefined;
-      const body = content.subarray(HEAD_BYTES);
-      const intact =
-        content.subarray(0, MAGIC.length).equals(MAGIC) &&
-        content.subarray(MAGIC.length, HEAD_BYTES).equals(digest(body));
-      return intact ? new Uint8Array(body) : undefined;
+      return content && unframed(content);
     },
   };
 }
 
 function pathOf(folder: string, name: string): string {
-  if (!NAME_PATTERN.test(name)) throw new RangeError("a snapshot's name is 1 to 64 of a-z 0-9 -");
+  checkSnapshotName(name);
   return join(folder, `${name}.snapshot`);
-}
-
-function digest(body: Uint8Array): Buffer {
-  return createHash("sha256").update(body).digest();
 }
 
 function readIfThere(path: string): Promise<Buffer | undefined> {

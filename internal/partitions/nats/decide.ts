@@ -1,16 +1,20 @@
 import { assignPartitions } from "./assign.ts";
 import type { LeaseView, PartitionEntry } from "./lease-view.ts";
 
-/** How a partition stands with this process: */
-export type Holding =
-  /** claimed under the present membership; */
-  | "held"
-  /** claimed under the present membership of a bucket that is gone, and valid without a break since; */
-  | "carried"
-  /** not valid: lapsed, or the membership was ended by others; what is in memory may still be good; */
-  | "suspended"
-  /** on its way to somebody else. */
-  | "leaving";
+/** How a partition stands with this process. */
+export type Holding = {
+  standing: /** Claimed or confirmed under the present membership. */
+    | "held"
+    /** Of the same membership in a bucket that is gone, and valid without a break since. */
+    | "carried"
+    /** Of a membership that is over: not valid; what is in memory is worked on until somebody takes it. */
+    | "suspended"
+    /** On its way to somebody else. */
+    | "leaving";
+  epoch: number;
+  /** Of the partition's key when this process wrote it. */
+  revision: number;
+};
 
 /** One thing to do now. All writes are compare-and-set on the revision given; 0: the key must not exist. */
 export type Action =
@@ -49,17 +53,20 @@ export type Situation = {
  *   then, or is not valid any more.
  */
 export function decide(situation: Situation): Action[] {
-  const { self, view, partitions, holdings } = situation;
+  const { self, view, partitions, holdings, nowMs, silentMs } = situation;
   if (view.completeAtMs === undefined || !view.members.has(self)) return [];
   const actions: Action[] = [];
-  for (const [member, { revision, movedAtMs }] of view.members) {
-    if (member !== self && situation.nowMs - movedAtMs >= situation.silentMs)
-      actions.push({ kind: "end", member, revision });
+  if (view.seesOthers(nowMs)) {
+    for (const [member, { revision, movedAtMs }] of view.members)
+      if (member !== self && nowMs - movedAtMs >= silentMs) actions.push({ kind: "end", member, revision });
   }
   const targets = targetsOf(view, partitions);
   for (let partition = 0; partition < partitions; partition++) {
     const mine = targets[partition] === self;
-    const action = decidePartition(situation, partition, mine, holdings.get(partition));
+    const holding = holdings.get(partition);
+    const action = holding
+      ? ofHolding(situation, partition, mine, holding)
+      : ofOther(situation, partition, mine);
     if (action) actions.push(action);
   }
   return actions;
@@ -90,29 +97,47 @@ function targetsOf(view: LeaseView, partitions: number): (string | undefined)[] 
   return assignPartitions(view.members.keys(), owners);
 }
 
-function decidePartition(
+function ofHolding(
   situation: Situation,
   partition: number,
   mine: boolean,
-  holding: Holding | undefined,
+  { standing, epoch, revision }: Holding,
 ): Action | undefined {
-  if (holding === "leaving") return undefined;
+  if (standing === "leaving") return undefined;
   const { self, view } = situation;
   const entry = view.partitions.get(partition);
-  const revision = entry?.revision ?? 0;
-  if (entry?.owner === self && holding === "held")
-    return mine ? undefined : { kind: "handOver", partition };
-  if (entry && entry.owner !== self && view.members.has(entry.owner))
-    return holding ? { kind: "lost", partition } : undefined;
-  if (holding === "carried" && entry?.owner !== "") return { kind: "confirm", partition, revision };
-  if (mine && isFree(situation, entry))
-    return { kind: "claim", partition, revision, previousEpoch: entry?.epoch ?? 0 };
-  if (!mine && entry?.owner === self && !holding)
-    return { kind: "release", partition, revision, epoch: entry.epoch };
-  return undefined;
+  const ours = entry?.owner === self && entry.epoch === epoch;
+  if (standing === "held") {
+    if (ours) return mine ? undefined : { kind: "handOver", partition };
+    // A view that was just begun anew may lag behind what this process wrote.
+    const taken = entry && (entry.revision > revision || isOthers(situation, entry));
+    return taken ? { kind: "lost", partition } : undefined;
+  }
+  if (standing === "carried") {
+    if (entry && !ours) return { kind: "lost", partition };
+    return { kind: "confirm", partition, revision: entry?.revision ?? 0 };
+  }
+  if (entry && isOthers(situation, entry)) return { kind: "lost", partition };
+  return mine && isFree(situation, entry) ? claimOf(partition, entry) : undefined;
+}
+
+function ofOther(situation: Situation, partition: number, mine: boolean): Action | undefined {
+  const entry = situation.view.partitions.get(partition);
+  if (mine) return isFree(situation, entry) ? claimOf(partition, entry) : undefined;
+  if (entry?.owner !== situation.self) return undefined;
+  return { kind: "release", partition, revision: entry.revision, epoch: entry.epoch };
+}
+
+function claimOf(partition: number, entry: PartitionEntry | undefined): Action {
+  return { kind: "claim", partition, revision: entry?.revision ?? 0, previousEpoch: entry?.epoch ?? 0 };
+}
+
+function isOthers({ self, view }: Situation, entry: PartitionEntry): boolean {
+  return entry.owner !== self && view.members.has(entry.owner);
 }
 
 function isFree({ self, view, nowMs, silentMs }: Situation, entry: PartitionEntry | undefined): boolean {
-  if (entry && (entry.owner === "" || entry.owner === self || view.hasEnded(entry.owner))) return true;
+  if (entry && view.members.has(entry.owner)) return entry.owner === self;
+  if (entry && (entry.owner === "" || view.hasEnded(entry.owner))) return true;
   return nowMs - view.completeAtMs! >= silentMs;
 }

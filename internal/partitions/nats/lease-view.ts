@@ -43,6 +43,16 @@ export function partitionValue(owner: string, epoch: number): string {
   return JSON.stringify({ owner, epoch });
 }
 
+export type LeaseViewOptions = {
+  generation: string;
+  /** This process's membership. */
+  self: string;
+  /** Revision of its key: the view is complete once that has come, because keys come in the order of revisions. */
+  joinedRevision: number;
+  /** When this process's own renewals were not seen for so long, nothing can be said of the others' in that time. */
+  maxGapMs: number;
+};
+
 /**
  * What this process has seen of one generation of the bucket. It may lag behind: whoever acts on it does so by
  * compare-and-set on the revisions in it.
@@ -52,11 +62,20 @@ export class LeaseView {
   readonly partitions = new Map<number, PartitionEntry>();
   /** From when on it was complete, on this process's monotonic clock; undefined until then. */
   completeAtMs: number | undefined;
+  /** When this process's own last renewal came, on its monotonic clock. */
+  echoAtMs = Number.NEGATIVE_INFINITY;
+  readonly #options: LeaseViewOptions;
   readonly #prefix: string;
   readonly #ended = new Set<string>();
 
-  constructor(generation: string) {
-    this.#prefix = `${generation}.`;
+  constructor(options: LeaseViewOptions) {
+    this.#options = options;
+    this.#prefix = `${options.generation}.`;
+  }
+
+  /** True while what others write would be seen: an observer that sees not even its own renewals judges nobody. */
+  seesOthers(nowMs: number): boolean {
+    return nowMs - this.echoAtMs <= this.#options.maxGapMs;
   }
 
   /** True for a membership that was seen to end: it never comes back. */
@@ -84,6 +103,16 @@ export class LeaseView {
     const before = this.members.get(member);
     if (before && before.revision >= revision) return;
     this.members.set(member, { revision, movedAtMs: nowMs, holds: holdsOf(value) });
+    if (member === this.#options.self) this.#echo(revision, nowMs);
+  }
+
+  #echo(revision: number, nowMs: number): void {
+    if (!this.seesOthers(nowMs)) {
+      // The servers or the way to them were away: others may not have had the chance to renew either.
+      for (const entry of this.members.values()) entry.movedAtMs = nowMs;
+    }
+    this.echoAtMs = nowMs;
+    if (revision >= this.#options.joinedRevision) this.completeAtMs ??= nowMs;
   }
 
   #applyPartition(partition: number, revision: number, value: string | undefined): void {
