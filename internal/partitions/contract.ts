@@ -61,6 +61,45 @@ export function leasesContract(name: string, start: () => Promise<LeasesHarness>
       expect(held.some((lease) => lease.valid())).toBe(false);
       expect(told).toEqual([2, 0]);
     });
+
+    test("given back, a lease is valid until its holder has stored what is open", async () => {
+      await using harness = await start();
+      const leases = await harness.open({ clock: { now: () => 1_000 }, partitions: 2 });
+      const held = await firstHeld(leases, 2);
+      const stored = Promise.withResolvers<void>();
+      const told = Promise.withResolvers<void>();
+      await leases.held(async (now) => {
+        if (now.length > 0) return;
+        told.resolve();
+        await stored.promise;
+      });
+      const closing = leases[Symbol.asyncDispose]();
+      await told.promise;
+      expect(held.every((lease) => lease.valid())).toBe(true);
+      stored.resolve();
+      await closing;
+      expect(held.some((lease) => lease.valid())).toBe(false);
+    });
+
+    test("a listener whose first call fails is not added, and one that fails later keeps nobody from the end", async () => {
+      await using harness = await start();
+      const leases = await harness.open({ clock: { now: () => 1_000 }, partitions: 2 });
+      await expect(
+        leases.held(() => {
+          throw new RangeError("not now");
+        }),
+      ).rejects.toThrow("not now");
+      const held = await firstHeld(leases, 2);
+      const told: number[] = [];
+      await leases.held((now) => {
+        told.push(now.length);
+        if (now.length === 0) throw new RangeError("not then");
+      });
+      await leases[Symbol.asyncDispose]();
+      await leases[Symbol.asyncDispose]();
+      expect(told).toEqual([2, 0]);
+      expect(held.some((lease) => lease.valid())).toBe(false);
+    });
   });
 }
 
@@ -80,6 +119,15 @@ export function snapshotsContract(name: string, start: () => Promise<SnapshotsHa
       expect(await again.load("live-07")).toEqual(bytes(6));
       expect(await again.load("live-08")).toEqual(bytes());
       expect(await again.load("live-09")).toBeUndefined();
+    });
+
+    test("a large one comes back whole", async () => {
+      await using harness = await start();
+      const snapshots = await harness.open();
+      const body = Uint8Array.from({ length: (4 << 20) + 7 }, (_, i) => (i * 2_654_435_761) >>> 24);
+      await snapshots.save("live-07", body);
+      const loaded = await (await harness.open()).load("live-07");
+      expect(Buffer.compare(loaded!, body)).toBe(0);
     });
 
     test("a torn or altered snapshot is none, and can be saved again", async () => {

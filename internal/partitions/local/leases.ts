@@ -33,12 +33,12 @@ export async function openLocalLeases(options: LocalLeasesOptions): Promise<Leas
 
   return {
     async held(onChange) {
-      watchers.add(onChange);
       await onChange(open ? leases : []);
+      watchers.add(onChange);
     },
     async [Symbol.asyncDispose]() {
       if (!open) return;
-      await Promise.allSettled([...watchers].map((onChange) => onChange([])));
+      await Promise.allSettled([...watchers].map(async (onChange) => onChange([])));
       open = false;
       watchers.clear();
     },

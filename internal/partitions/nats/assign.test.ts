@@ -60,6 +60,19 @@ describe("who should own which partition", () => {
     );
   });
 
+  test("what is on its way to somebody changes nothing for the others", () => {
+    fc.assert(
+      fc.property(memberIds, partitionCount, fc.infiniteStream(fc.boolean()), (members, count, gone) => {
+        const before = assignPartitions(members, nobody(count));
+        const after = assignPartitions([...members, "newcomer"], before);
+        const released = before.map((owner, i) =>
+          owner !== after[i] && gone.next().value! ? undefined : owner,
+        );
+        expect(assignPartitions([...members, "newcomer"], released)).toEqual(after);
+      }),
+    );
+  });
+
   test("nobody owns anything while there are no members", () => {
     expect(assignPartitions([], ["gone", undefined])).toEqual([undefined, undefined]);
   });

@@ -29,13 +29,17 @@ export function assignPartitions(
   });
 }
 
-/** The partitions that don't divide evenly go to those who have the most already, so that fewest move. */
+/**
+ * The partitions that don't divide evenly go to those who have more than the rest already, so that fewest move. How much
+ * more does not count: while some are on their way, the result stays the same.
+ */
 function quotasOf(counts: ReadonlyMap<string, number>, partitions: number): Map<string, number> {
   const base = Math.floor(partitions / counts.size);
   const extra = partitions % counts.size;
+  const inExcess = (member: string) => (counts.get(member)! > base ? 1 : 0);
   // Sorting is stable: among equals the members' own order decides.
-  const byCount = [...counts.keys()].toSorted((a, b) => counts.get(b)! - counts.get(a)!);
-  return new Map(byCount.map((member, i) => [member, i < extra ? base + 1 : base]));
+  const order = [...counts.keys()].toSorted((a, b) => inExcess(b) - inExcess(a));
+  return new Map(order.map((member, i) => [member, i < extra ? base + 1 : base]));
 }
 
 function mostRoom(room: ReadonlyMap<string, number>): string {

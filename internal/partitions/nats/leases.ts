@@ -161,16 +161,19 @@ class NatsLeases implements Leases {
   }
 
   async #act(term: Term, actions: readonly Action[]): Promise<void> {
-    const before = this.#current();
     const going: Grant[] = [];
     const writes: Promise<void>[] = [];
+    let before = this.#current();
     for (const action of actions) {
       if (action.kind === "lost") this.#drop(action.partition);
       else if (action.kind === "handOver") going.push(this.#grants.get(action.partition)!);
       else writes.push(this.#write(term, action));
     }
-    for (const grant of going) grant.leaving = true;
-    if (going.length > 0) this.#handOver(term, going);
+    if (going.length > 0) {
+      for (const grant of going) grant.leaving = true;
+      this.#handOver(term, going);
+      before = this.#current();
+    }
     await Promise.all(writes);
     const after = this.#current();
     const changed = before.length !== after.length || before.some((lease, i) => lease !== after[i]);

@@ -148,7 +148,10 @@ export class Membership {
   }
 
   #linkChanged(connected: boolean): void {
-    if (connected) return this.#turn();
+    if (connected) {
+      this.#turn();
+      return;
+    }
     // What is under way gets no answer any more: the way is free for the renewal that follows the return.
     const lost = this.#linkLost;
     this.#linkLost = lostLink();
