@@ -1,7 +1,6 @@
 import { systemClock } from "../core/time.ts";
 
-type IngestRegion = { log: import("../eventlog/log.ts").EventLog; spool: Spool | undefined };
-
+import type { IngestRegion } from "../ingest/homes.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { openSpool, type Spool } from "../ingest/spool/spool.ts";
 import { SpoolEvents } from "../ingest/spool-events.ts";
@@ -33,10 +32,9 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
   await using stack = new AsyncDisposableStack();
   const regions = await withSpools(stack, parts);
   const ingest = createIngest({
-    ...{ bus, trips, authenticator, clock, limits, telemetry },
-    log: engines.log,
-    ...(regions.get(engines.log.region)?.spool ? { spool: regions.get(engines.log.region)!.spool! } : {}),
-    region: engines.log.region,
+    ...{ regions, bus, trips, authenticator, clock, limits, telemetry },
+    regionOf: parts.regionOf,
+    ownRegion: engines.log.region,
     gatewayId: nodeId,
   });
   stack.use(ingest);

@@ -2,7 +2,8 @@ import type { DeviceState } from "../core/fix.ts";
 import type { Clock } from "../core/time.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { IngestEvents, Transport } from "./events.ts";
-import { deviceStateJson, type SessionState } from "./session-state.ts";
+import type { Home } from "./homes.ts";
+import { deviceStateJson, enterHome, type SessionState } from "./session-state.ts";
 
 export type AnnouncerDeps = { bus: LiveBus; clock: Clock; events: IngestEvents };
 
@@ -37,6 +38,20 @@ export class Announcer {
   /** The session's last stream is gone. Best effort: without it viewers learn from silence instead. */
   closed(state: SessionState, transport: Transport): void {
     this.#append(state, transport, "", true);
+  }
+
+  /** The session goes on in another region: its end goes to the log of the old one, what it is to that of the new one. */
+  moved(state: SessionState, home: Home, transport: Transport, traceparent: string): void {
+    const { announced, region, deviceStateJson: device } = state;
+    if (!announced) {
+      enterHome(state, home);
+      return;
+    }
+    this.closed(state, transport);
+    enterHome(state, home);
+    this.#deps.events.sessionMoved(state.partyKey, state.sessionId, region, home.region);
+    this.ensureOpened(state, transport, traceparent);
+    if (device) this.deviceState(state, Object.fromEntries(JSON.parse(device)), traceparent);
   }
 
   /** The device's state, when it differs from the one before. */

@@ -36,6 +36,7 @@ export class AssignmentFeed {
   readonly #state: SessionState;
   readonly #changed: (assignment: Assignment) => void;
   #trip: Trip | undefined;
+  #isKnown = false;
   #reading: Promise<void> | undefined;
   #again = false;
   #closed = false;
@@ -51,6 +52,11 @@ export class AssignmentFeed {
   /** As last read; version 0 before that. */
   get current(): Assignment {
     return { version: this.#state.assignmentVersion, trip: this.#trip };
+  }
+
+  /** False until the store has answered once: then nothing can be said of a trip. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
   /** Reads again; calls that come during a reading share one more. Never rejects: a failed reading is repeated. */
@@ -86,6 +92,7 @@ export class AssignmentFeed {
     }
     if (this.#closed) return;
     this.#trip = trip;
+    this.#isKnown = true;
     const key = trip ? `${trip.tripId}@${trip.version}` : "none";
     if (key === state.assignmentKey) return;
     state.assignmentKey = key;

@@ -8,8 +8,8 @@ type Group = { spool: SpoolFates; first: number; last: number; seqs: SeqInterval
 const MAX_GROUPS = 64;
 
 /**
- * The fixes of a session that wait in the gateway's spool, by the record that they went in. Bounded: of more than 64
- * records the newest count as one, which is told as drained when the last of them is; of more intervals than may be the
+ * The fixes of a session that wait in the gateway's spools, by the record that they went in. Bounded: of more than 64
+ * records the newest of each region count as one, which is told as drained when the last of them is; of more intervals than may be the
  * lowest are forgotten, and a repeat of those is stored again, which readers of the log bear.
  */
 export class BufferedSeqs {
@@ -33,9 +33,9 @@ export class BufferedSeqs {
 
   /** These fixes went into the spool with the record at the position. */
   add(spool: SpoolFates, position: number, seqs: readonly number[]): void {
-    let group = this.#groups.at(-1);
-    const joins = group?.last === position || this.#groups.length >= MAX_GROUPS;
-    if (!group || group.spool !== spool || !joins) {
+    const isFull = this.#groups.length >= MAX_GROUPS;
+    let group = isFull ? this.#groups.findLast((one) => one.spool === spool) : this.#groups.at(-1);
+    if (!group || group.spool !== spool || !(isFull || group.last === position)) {
       group = { spool, first: position, last: position, seqs: new SeqIntervals(this.#maxIntervals) };
       this.#groups.push(group);
     }

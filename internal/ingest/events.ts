@@ -22,6 +22,7 @@ export class IngestEvents {
   readonly #problems: Counter<"code" | "transport">;
   readonly #streams: Gauge<"transport">;
   readonly #sessions: Counter<"transport">;
+  readonly #moves: Counter<"from" | "to">;
   readonly #received: Counter<"transport">;
   readonly #entryFixes: Histogram;
   readonly #entryBytes: Counter;
@@ -39,6 +40,11 @@ export class IngestEvents {
       "transport",
     ]);
     this.#sessions = counter("bimride_ingest_sessions_opened_total", "Hellos answered.", ["transport"]);
+    this.#moves = counter(
+      "bimride_ingest_sessions_moved_total",
+      "Sessions that went on in another region, by region.",
+      ["from", "to"],
+    );
     this.#received = counter("bimride_ingest_received_bytes_total", "Bytes of messages that came in.", [
       "transport",
     ]);
@@ -93,6 +99,12 @@ export class IngestEvents {
 
   sessionSuperseded(party: string, sessionId: string, byEpoch: number): void {
     this.#logger.info({ party, sessionId, byEpoch }, "ingest session superseded");
+  }
+
+  /** A session goes on in another region. */
+  sessionMoved(party: string, sessionId: string, from: string, to: string): void {
+    this.#moves.inc({ from, to });
+    this.#logger.info({ party, sessionId, from, to }, "ingest session moved to another region");
   }
 
   received(transport: Transport, bytes: number): void {

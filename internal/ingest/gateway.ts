@@ -2,22 +2,23 @@ import type { Authenticator, Principal } from "../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../core/errors.ts";
 import { ID_PATTERN } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
+import type { RegionOf } from "../core/region.ts";
 import { type Clock, sleep, systemClock } from "../core/time.ts";
-import type { EventLog } from "../eventlog/log.ts";
+import type { Trip } from "../core/trip.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Trips } from "../trips/trips.ts";
 import { Announcer } from "./announcer.ts";
-import { Appender } from "./appender.ts";
 import { readTrip, withinReadTime } from "./assignment.ts";
 import { partyOf } from "./caller.ts";
 import { IngestEvents, type Transport } from "./events.ts";
+import { Homes, type IngestRegion } from "./homes.ts";
 import { Intake } from "./intake.ts";
-import type { Ack, BatchInput, HelloInput, WantedRate } from "./messages.ts";
-import { Outlet } from "./outlet.ts";
+import type { BatchAnswer, BatchInput, HelloInput } from "./messages.ts";
+import { newestPlace } from "./newest-place.ts";
 import { SessionRegistry } from "./registry.ts";
 import { IngestSession, type SessionDeps, type StreamOptions } from "./session.ts";
-import type { Spool } from "./spool/spool.ts";
+import type { SessionState } from "./session-state.ts";
 import { helloFaultOf } from "./validate.ts";
 import { wantedRateFor } from "./wanted-rate.ts";
 
@@ -27,9 +28,11 @@ const DRAIN_POLL_MS = 20;
 const TELL_DRAINED_MS = 200;
 
 export type IngestDeps = {
-  log: EventLog;
-  /** Where entries go while the log is away (spool/spool.ts); the caller disposes it afterwards. Undefined: nowhere. */
-  spool?: Spool;
+  /** All regions of the deployment, by name. */
+  regions: ReadonlyMap<string, IngestRegion>;
+  regionOf: RegionOf;
+  /** The region of parties that say neither where they are nor where they were. One of `regions`. */
+  ownRegion: string;
   bus: LiveBus;
   trips: Trips;
   authenticator: Authenticator;
@@ -38,7 +41,6 @@ export type IngestDeps = {
   /** Time of sockets: lingers, timeouts, keepalives. Real by default, also where `clock` is driven. */
   ioClock?: Clock;
   limits: Limits;
-  region: string;
   /** Names this gateway in logs. */
   gatewayId: string;
   telemetry: Telemetry;
@@ -61,20 +63,19 @@ const DEFAULT_DRAIN: DrainOptions = { reconnectWithinMs: 5_000, forceAfterMs: 8_
 export class IngestGateway {
   readonly limits: Limits;
   readonly ioClock: Clock;
-  readonly appender: Appender;
   readonly events: IngestEvents;
   readonly #deps: IngestDeps;
   readonly #registry: SessionRegistry;
   readonly #intake: Intake;
   readonly #announcer: Announcer;
   readonly #sessionDeps: SessionDeps;
-  readonly #outlet: Outlet;
+  readonly #homes: Homes;
   readonly #stopSweep: () => void;
   #cancelTelling: (() => void) | undefined;
   #draining = false;
 
   constructor(deps: IngestDeps) {
-    const { log, spool, bus, trips, authenticator, clock, limits, region, telemetry } = deps;
+    const { regions, regionOf, ownRegion, bus, trips, authenticator, clock, limits, telemetry } = deps;
     const ioClock = deps.ioClock ?? systemClock;
     const logger = telemetry.logger.child({ part: "ingest", gatewayId: deps.gatewayId });
     const events = new IngestEvents({ logger, registry: telemetry.registry });
@@ -82,14 +83,17 @@ export class IngestGateway {
     this.limits = limits;
     this.ioClock = ioClock;
     this.events = events;
-    this.#outlet = new Outlet({ log, spool, ioClock, onDrained: () => this.#tellDrainedSoon() });
-    this.appender = new Appender({ outlet: this.#outlet, ioClock, limits, events });
-    this.#registry = new SessionRegistry(this.appender, limits, clock);
+    const homes = new Homes({
+      ...{ regions, regionOf, ownRegion, ioClock, limits, events },
+      onDrained: () => this.#tellDrainedSoon(),
+    });
+    this.#homes = homes;
+    this.#registry = new SessionRegistry((hello) => homes.atHello(hello, ""), limits, clock);
     this.#intake = new Intake({ clock, ioClock, limits, events });
     this.#announcer = new Announcer({ bus, clock, events });
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
-      ...{ bus, trips, authenticator, clock, ioClock, limits, region, events },
+      ...{ bus, trips, authenticator, clock, ioClock, limits, homes, events },
     };
     this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => this.#registry.sweep());
   }
@@ -104,9 +108,14 @@ export class IngestGateway {
     return this.#registry.streams.size;
   }
 
-  /** Undefined while fixes are taken, by the log or by the spool; else why not. */
+  /** Bytes (estimated) that wait for durability now, in all regions. */
+  get pendingBytes(): number {
+    return this.#homes.pendingBytes;
+  }
+
+  /** Undefined while fixes of the gateway's own region are taken, by the log or by the spool; else why not. */
   health(): Promise<Error | undefined> {
-    return this.#outlet.health();
+    return this.#homes.health();
   }
 
   /** The caller as its token says. Rejects with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or ROLE_FORBIDDEN. */
@@ -128,27 +137,29 @@ export class IngestGateway {
   }
 
   /** One hello, one batch, its verdicts. Rejects with any error of the vocabulary, which the caller counts. */
-  async publishBatch(
-    call: CallContext,
-    hello: HelloInput,
-    batch: BatchInput,
-  ): Promise<{ ack: Ack; wantedRate: WantedRate }> {
+  async publishBatch(call: CallContext, hello: HelloInput, batch: BatchInput): Promise<BatchAnswer> {
     const { principal, transport, traceparent } = call;
     if (this.#draining) throw new BimrideError("DRAINING");
     const fault = helloFaultOf(hello);
     if (fault) throw fault;
     const party = partyOf(principal, hello, "hello.party");
     const state = this.#registry.batchSession(party, hello);
+    state.clockOffset.sample(this.#deps.clock.now(), hello.deviceTimeMs);
+    const trip = withinReadTime<Trip | undefined | "unknown">(
+      readTrip(this.#deps.trips, party),
+      "unknown",
+      this.ioClock,
+    );
+    if (!this.#homes.isOne) this.#settle(state, hello, batch, await trip, call);
     if (!state.announced) {
       this.#announcer.opened(state, transport, traceparent);
       this.#registry.supersedeOlder(state);
     }
-    state.clockOffset.sample(this.#deps.clock.now(), hello.deviceTimeMs);
     this.#announcer.deviceState(state, hello.deviceState, traceparent);
-    const trip = withinReadTime(readTrip(this.#deps.trips, party), undefined, this.ioClock);
     const maxFixes = this.limits.maxFixesPerBatch;
     const ack = await this.#intake.take(state, batch, { traceparent, maxFixes });
-    return { ack, wantedRate: wantedRateFor(await trip) };
+    const known = await trip;
+    return { ack, wantedRate: wantedRateFor(known === "unknown" ? undefined : known), region: state.region };
   }
 
   /** The refusal of a call outside any session: counted, and given back as an error of the vocabulary. */
@@ -170,7 +181,7 @@ export class IngestGateway {
     const untilMs = ioClock.monotonic() + forceAfterMs;
     while (this.openStreams > 0 && ioClock.monotonic() < untilMs) await sleep(ioClock, DRAIN_POLL_MS);
     await this.#endAll();
-    await this.#outlet.close(untilMs - ioClock.monotonic());
+    await this.#homes.close(untilMs - ioClock.monotonic());
   }
 
   /** Ends what is left at once. */
@@ -178,8 +189,29 @@ export class IngestGateway {
     this.#draining = true;
     this.#stopSweep();
     await this.#endAll();
-    await this.#outlet.close(0);
+    await this.#homes.close(0);
     this.#cancelTelling?.();
+  }
+
+  /** Sends what lingers and waits until all of it is settled. Never rejects. */
+  flush(): Promise<void> {
+    return this.#homes.flush();
+  }
+
+  /** The region of a batch: as on a stream, and where the session has one of its own, that stream's. */
+  #settle(
+    state: SessionState,
+    hello: HelloInput,
+    { fixes }: BatchInput,
+    trip: Trip | undefined | "unknown",
+    { transport, traceparent }: CallContext,
+  ): void {
+    if (this.#registry.isStreaming(state)) return;
+    const { clock } = this.#deps;
+    const last = this.#homes.atHello(hello, state.region);
+    const place = newestPlace(state, fixes, clock.now(), this.limits) ?? hello.position;
+    const home = this.#homes.next(last.region, trip, place) ?? last;
+    if (home.region !== state.region) this.#announcer.moved(state, home, transport, traceparent);
   }
 
   /** Many records drain at a time; the streams are looked through once for all of them. */
@@ -192,6 +224,6 @@ export class IngestGateway {
 
   async #endAll(): Promise<void> {
     for (const stream of [...this.#registry.streams]) stream.abort(new BimrideError("DRAINING"));
-    await this.appender.flush();
+    await this.flush();
   }
 }

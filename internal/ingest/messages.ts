@@ -30,6 +30,7 @@ export type HelloInput = {
   appVersion: string;
   /** Device clock when the message was made, milliseconds since 1970; 0 when unknown. */
   deviceTimeMs: number;
+  /** What the last Welcome, Move or batch answer named; empty for none. May be a name that is no region. */
   lastRegion: string;
   position: LatLon | undefined;
   deviceState: DeviceState | undefined;
@@ -98,6 +99,9 @@ export type Welcome = {
   clockOffsetMs: number;
 };
 
+/** Answer to a batch without a stream. @property region of the party, to be named in the next Hello */
+export type BatchAnswer = { ack: Ack; wantedRate: WantedRate; region: string };
+
 /** A message that could not be taken. */
 export type Problem = {
   code: ErrorCode;
@@ -116,4 +120,5 @@ export type ServerMessage =
   | ({ kind: "wantedRate" } & WantedRate)
   | { kind: "superseded"; sessionEpoch: number }
   | { kind: "drain"; reconnectWithinMs: number }
+  | { kind: "move"; region: string }
   | ({ kind: "problem" } & Problem);

@@ -1,3 +1,4 @@
+import type { Trip } from "../core/trip.ts";
 import type { LiveBus, PartyMessage, Subscription } from "../live/bus.ts";
 import { type AssignmentDeps, AssignmentFeed, withinReadTime } from "./assignment.ts";
 import type { Assignment } from "./messages.ts";
@@ -47,6 +48,11 @@ export class PartyFeed {
     await withinReadTime(this.#listening, undefined, ioClock);
     await withinReadTime(feed.refresh(), undefined, ioClock);
     return this.#assignments === feed && !this.#closed ? feed.current : undefined;
+  }
+
+  /** The party's trip as last read; "unknown" while the store has not answered. */
+  get trip(): Trip | undefined | "unknown" {
+    return this.#assignments?.isKnown ? this.#assignments.current.trip : "unknown";
   }
 
   /** Sends the assignment again when the client knows an older one. @param knownVersion 0 when it did not say */

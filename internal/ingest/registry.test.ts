@@ -28,11 +28,11 @@ class Stream implements RegisteredStream {
 }
 
 /** Sessions are only made here, nothing is appended. */
-const APPENDER = { partitions: 16 } as Appender;
+const HOME = { region: "test", appender: { partitions: 16 } as Appender };
 
 const make = (limits = {}) => {
   const clock = new VirtualClock(1_000_000);
-  return { clock, registry: new SessionRegistry(APPENDER, { ...DEFAULT_LIMITS, ...limits }, clock) };
+  return { clock, registry: new SessionRegistry(() => HOME, { ...DEFAULT_LIMITS, ...limits }, clock) };
 };
 
 test("an epoch is the wall clock, and beyond every epoch seen where the clock lags behind", () => {

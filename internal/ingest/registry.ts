@@ -2,7 +2,7 @@ import { BimrideError } from "../core/errors.ts";
 import { type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
-import type { Appender } from "./appender.ts";
+import type { Home } from "./homes.ts";
 import type { HelloInput } from "./messages.ts";
 import { newSessionState, type SessionState } from "./session-state.ts";
 
@@ -38,16 +38,16 @@ type PartyEntry = {
  * stream is a convenience (resume, DUPLICATE instead of a second copy), never the truth, so it may be forgotten.
  */
 export class SessionRegistry {
-  readonly #appender: Appender;
+  readonly #homeOf: (hello: HelloInput) => Home;
   readonly #limits: Limits;
   readonly #clock: Clock;
   /** Oldest use first. */
   readonly #parties = new Map<string, PartyEntry>();
   readonly #streams = new Set<RegisteredStream>();
 
-  /** @param appender where new sessions' records go */
-  constructor(appender: Appender, limits: Limits, clock: Clock) {
-    this.#appender = appender;
+  /** @param homeOf where new sessions' records go */
+  constructor(homeOf: (hello: HelloInput) => Home, limits: Limits, clock: Clock) {
+    this.#homeOf = homeOf;
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -142,6 +142,12 @@ export class SessionRegistry {
     return ![...streams].some((other) => other.state === state);
   }
 
+  /** True while a stream stands on the session. */
+  isStreaming(state: SessionState): boolean {
+    const streams = this.#parties.get(state.partyKey)?.streams ?? [];
+    return [...streams].some((stream) => stream.state === state);
+  }
+
   /** The largest epoch seen of the party. */
   newestEpoch(key: string): number {
     return this.#parties.get(key)?.lastEpoch ?? 0;
@@ -184,7 +190,7 @@ export class SessionRegistry {
 
   #newState(party: Party, hello: HelloInput, entry: PartyEntry): SessionState {
     const nowMs = this.#clock.now();
-    return newSessionState(party, hello, this.#nextEpoch(entry), this.#appender, nowMs, this.#limits);
+    return newSessionState(party, hello, this.#nextEpoch(entry), this.#homeOf(hello), nowMs, this.#limits);
   }
 
   #nextEpoch(entry: PartyEntry): number {

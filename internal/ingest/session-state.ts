@@ -5,6 +5,7 @@ import { SeqIntervals } from "../core/seq-intervals.ts";
 import type { Appender } from "./appender.ts";
 import { BufferedSeqs } from "./buffered-seqs.ts";
 import { ClockOffset } from "./clock-offset.ts";
+import type { Home } from "./homes.ts";
 import type { HelloInput } from "./messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -13,9 +14,11 @@ export type SessionState = {
   readonly party: Party;
   /** `driver/ID`. */
   readonly partyKey: string;
+  /** Where it belongs now; {@link enterHome} changes it together with the next two. */
+  region: string;
   /** Where its records go: the one of its region. */
-  readonly appender: Appender;
-  readonly partition: number;
+  appender: Appender;
+  partition: number;
   readonly sessionId: string;
   /** Which session may move the marker. Changes only when a superseded session takes over again. */
   sessionEpoch: number;
@@ -39,6 +42,8 @@ export type SessionState = {
   assignmentVersion: number;
   /** Which trip in which version that assignment told of. */
   assignmentKey: string;
+  /** Capture time (device clock) of the newest fix whose place was looked at for its region. */
+  placedAtMs: number;
 };
 
 /** A session that this gateway meets for the first time. */
@@ -46,15 +51,16 @@ export function newSessionState(
   party: Party,
   hello: HelloInput,
   sessionEpoch: number,
-  appender: Appender,
+  home: Home,
   nowMs: number,
   limits: Limits,
 ): SessionState {
   return {
     party,
     partyKey: partyKey(party),
-    appender,
-    partition: partitionOf(party, appender.partitions),
+    region: home.region,
+    appender: home.appender,
+    partition: partitionOf(party, home.appender.partitions),
     sessionId: hello.sessionId,
     sessionEpoch,
     staysBehind: false,
@@ -69,7 +75,17 @@ export function newSessionState(
     deviceStateJson: "",
     assignmentVersion: 0,
     assignmentKey: "",
+    placedAtMs: Number.NEGATIVE_INFINITY,
   };
+}
+
+/** The session's records go to the region's log from now on, where nothing is known of it yet. What is under way stays. */
+export function enterHome(state: SessionState, { region, appender }: Home): void {
+  state.region = region;
+  state.appender = appender;
+  state.partition = partitionOf(state.party, appender.partitions);
+  state.announced = false;
+  state.deviceStateJson = "";
 }
 
 /** The state as a comparable text. */

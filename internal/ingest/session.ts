@@ -35,8 +35,10 @@ import type { Announcer } from "./announcer.ts";
 import { Answers, problemOf, type StreamPort } from "./answers.ts";
 import { Caller, partyOf } from "./caller.ts";
 import type { IngestEvents, Transport } from "./events.ts";
+import type { Home, Homes } from "./homes.ts";
 import type { Intake } from "./intake.ts";
 import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
+import { newestPlace } from "./newest-place.ts";
 import { PartyFeed } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
 import type { SessionState } from "./session-state.ts";
@@ -55,7 +57,7 @@ export type SessionDeps = {
   clock: Clock;
   ioClock: Clock;
   limits: Limits;
-  region: string;
+  homes: Homes;
   events: IngestEvents;
 };
 
@@ -199,7 +201,7 @@ export class IngestSession implements RegisteredStream {
       this.#refuse(fault);
       return;
     }
-    const { registry, announcer, clock } = this.#deps;
+    const { registry, announcer, clock, homes } = this.#deps;
     let state: SessionState;
     try {
       state = registry.session(partyOf(this.#caller.principal, hello, "party"), hello);
@@ -207,6 +209,11 @@ export class IngestSession implements RegisteredStream {
       this.abort(asBimrideError(error));
       return;
     }
+    // Where a stream stands on the session, this one or one that it replaces, its fixes tell the place better.
+    const isNews = !registry.isStreaming(state);
+    const home = homes.atHello(hello, state.region);
+    if (isNews && home.region !== state.region)
+      announcer.moved(state, home, this.#transport, this.#traceparent);
     if (this.#state !== state) this.#leave();
     this.#state = state;
     this.#phase = "opening";
@@ -221,19 +228,23 @@ export class IngestSession implements RegisteredStream {
     state.clockOffset.sample(clock.now(), hello.deviceTimeMs);
     announcer.opened(state, this.#transport, this.#traceparent);
     announcer.deviceState(state, hello.deviceState, this.#traceparent);
-    this.#open(state).catch((error: unknown) => this.abort(asBimrideError(error)));
+    this.#open(state, isNews ? hello.position : undefined).catch((error: unknown) =>
+      this.abort(asBimrideError(error)),
+    );
   }
 
   /** The Welcome goes out within about two seconds, whatever is away. */
-  async #open(state: SessionState): Promise<void> {
-    const { clock, region } = this.#deps;
+  async #open(state: SessionState, position: HelloInput["position"]): Promise<void> {
+    const { clock, homes, announcer } = this.#deps;
     const assignment = await this.#feed.follow(state);
     if (this.#ended || !assignment) return;
+    const home = homes.next(state.region, this.#feed.trip, position);
+    if (home) announcer.moved(state, home, this.#transport, this.#traceparent);
     this.#answers.release({
       kind: "welcome",
       sessionEpoch: state.sessionEpoch,
       serverTimeMs: Math.round(clock.now()),
-      region,
+      region: state.region,
       assignment,
       wantedRate: wantedRateFor(assignment.trip),
       resumeAfterSeq: state.durable.largest,
@@ -250,6 +261,7 @@ export class IngestSession implements RegisteredStream {
       return;
     }
     const { intake, announcer, limits } = this.#deps;
+    this.#lookAtPlace(state, batch);
     announcer.ensureOpened(state, this.#transport, this.#traceparent);
     this.#outstanding++;
     intake
@@ -261,6 +273,21 @@ export class IngestSession implements RegisteredStream {
         this.#endWhenAnswered();
       });
     this.#feed.resend(batch.assignmentVersion);
+  }
+
+  /** Without a trip a party goes on in the region that its newest fix lies in. */
+  #lookAtPlace(state: SessionState, { fixes }: BatchInput): void {
+    const { homes, clock, limits } = this.#deps;
+    if (homes.isOne || this.#phase !== "open") return;
+    const place = newestPlace(state, fixes, clock.now(), limits);
+    if (place) this.#moveTo(state, homes.next(state.region, this.#feed.trip, place));
+  }
+
+  /** Tells the client; what comes from now on goes to the new region, whether the client says Hello or not. */
+  #moveTo(state: SessionState, home: Home | undefined): void {
+    if (!home) return;
+    this.#deps.announcer.moved(state, home, this.#transport, this.#traceparent);
+    this.#send({ kind: "move", region: home.region });
   }
 
   #deviceState(deviceState: HelloInput["deviceState"]): void {
@@ -285,7 +312,9 @@ export class IngestSession implements RegisteredStream {
   }
 
   #assignmentChanged(assignment: Assignment): void {
-    if (this.#phase !== "open") return;
+    if (this.#phase !== "open" || !this.#state) return;
+    // First the move: the fixes on the way to the trip must come where the trip is.
+    this.#moveTo(this.#state, this.#deps.homes.next(this.#state.region, this.#feed.trip, undefined));
     this.#send({ kind: "assignment", ...assignment });
     this.#send({ kind: "wantedRate", ...wantedRateFor(assignment.trip) });
   }

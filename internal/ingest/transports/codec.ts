@@ -8,13 +8,12 @@ import {
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type {
-  Ack,
+  BatchAnswer,
   BatchInput,
   ClientMessage,
   HelloInput,
   ServerMessage,
   Undecodable,
-  WantedRate,
 } from "../messages.ts";
 import { toBatchCall, toClientMessage } from "./client-messages.ts";
 import { fromBatchAnswer, fromServerMessage } from "./server-messages.ts";
@@ -78,13 +77,13 @@ export function decodeJsonBatchCall(text: string, maxFixes: number): BatchCall {
 }
 
 /** The answer to a batch call in protobuf. */
-export function encodeBatchAnswer(ack: Ack, wantedRate: WantedRate): Uint8Array {
-  return toBinary(PublishBatchResponseSchema, fromBatchAnswer(ack, wantedRate));
+export function encodeBatchAnswer(answer: BatchAnswer): Uint8Array {
+  return toBinary(PublishBatchResponseSchema, fromBatchAnswer(answer));
 }
 
 /** The answer to a batch call in JSON. */
-export function encodeJsonBatchAnswer(ack: Ack, wantedRate: WantedRate): string {
-  return toJsonString(PublishBatchResponseSchema, fromBatchAnswer(ack, wantedRate));
+export function encodeJsonBatchAnswer(answer: BatchAnswer): string {
+  return toJsonString(PublishBatchResponseSchema, fromBatchAnswer(answer));
 }
 
 function readRequest(bytes: Uint8Array) {

@@ -132,8 +132,8 @@ test.each(CASES)(
       timeout: 15_000,
       interval: 50,
     });
-    await gateway.ingest.appender.flush();
-    expect(gateway.ingest.appender.pendingBytes).toBe(0);
+    await gateway.ingest.flush();
+    expect(gateway.ingest.pendingBytes).toBe(0);
     expect(await gateway.metric("bimride_ingest_problems_total", { code: "INTERNAL" })).toBe(0);
     const problems = await gateway.metric("bimride_ingest_problems_total", { transport: transport.label });
     expect(problems - problemsBefore).toBeGreaterThan(inputs / 3);

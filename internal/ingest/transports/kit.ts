@@ -11,6 +11,7 @@ import { tokenMint } from "../../auth/mint.ts";
 import type { Role } from "../../auth/principal.ts";
 import { BimrideError, type ErrorCode } from "../../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../core/limits.ts";
+import type { RegionOf } from "../../core/region.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
 import type { Trip } from "../../core/trip.ts";
 import { decodeEntry } from "../../eventlog/codec.ts";
@@ -19,7 +20,6 @@ import type { LogRecord } from "../../eventlog/record.ts";
 import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
 import { createTelemetry } from "../../telemetry/create-telemetry.ts";
-import type { Telemetry } from "../../telemetry/telemetry.ts";
 import type { Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
@@ -96,7 +96,10 @@ class RunningTrips implements Pick<Trips, "runningOf"> {
 
 export type TestGateway = {
   ingest: Ingest;
+  /** Of the first region. */
   log: FailingLog;
+  /** By region. */
+  logs: ReadonlyMap<string, FailingLog>;
   bus: MemoryBus;
   trips: RunningTrips;
   clock: ShiftedClock;
@@ -107,8 +110,8 @@ export type TestGateway = {
   token(role: Role, subject: string, ttlMs?: number): Promise<string>;
   /** Sum of a metric over the series that have these labels. */
   metric(name: string, labels?: Record<string, string>): Promise<number>;
-  /** All records of the log, in order within each partition. */
-  records(): Promise<LogRecord[]>;
+  /** All records of a region's log (the first one's by default), in order within each partition. */
+  records(region?: string): Promise<LogRecord[]>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -118,6 +121,9 @@ export type TestGatewayOptions = {
   pingPeriodMs?: number;
   /** A spool for the time that the log is away. */
   spool?: boolean;
+  /** Regions; one, "test", by default. The first is the gateway's own. */
+  regions?: readonly string[];
+  regionOf?: RegionOf;
 };
 
 /** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
@@ -125,9 +131,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const folder = await mkdtemp(join(tmpdir(), "bimride-ingest-"));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const clock = new ShiftedClock();
-  const { partitions } = limits;
-  const path = join(folder, "log.sqlite");
-  const log = new FailingLog(await openSqliteLog({ path, region: "test", partitions, clock, limits }));
+  const [ownRegion = "test", ...others] = options.regions ?? [];
+  const logs = new Map<string, FailingLog>();
+  for (const region of [ownRegion, ...others]) logs.set(region, await openLog(folder, region, clock, limits));
+  const log = logs.get(ownRegion)!;
   const key = await makeKeyFiles(folder);
   const [issuer, audience] = ["https://test.invalid", "bimride"];
   const keys = await jwksFile(jwksPathOf(folder), clock);
@@ -137,12 +144,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     throw error;
   });
   const trips = new RunningTrips();
-  const spool = options.spool ? await openTestSpool(folder, telemetry) : undefined;
+  const spools = new SpoolEvents(telemetry, systemClock);
+  const regions = new Map<string, { log: FailingLog; spool: Spool | undefined }>();
+  for (const [region, regionLog] of logs) {
+    const onEvent = spools.of(region);
+    const spool = options.spool
+      ? await openSpool({ ...{ folder, region, maxBytes: 64 << 10, clock: systemClock, onEvent } })
+      : undefined;
+    regions.set(region, { log: regionLog, spool });
+  }
   const ingest = createIngest({
-    ...{ log, spool, bus, clock, limits, telemetry },
+    ...{ regions, ownRegion, bus, clock, limits, telemetry },
+    regionOf: options.regionOf ?? (() => ownRegion),
     trips: trips as unknown as Trips,
     authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
-    region: "test",
     gatewayId: "gateway-1",
   });
   const grpc = await ingest.startGrpc({ host: "127.0.0.1", port: 0, ...options.grpc });
@@ -152,7 +167,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await http.register(ingest.httpRoutes());
   await http.listen({ host: "127.0.0.1", port: 0 });
   return {
-    ...{ ingest, log, bus, trips, clock, limits },
+    ...{ ingest, log, logs, bus, trips, clock, limits },
     grpcPort: grpc.port,
     httpAddress: `127.0.0.1:${(http.server.address() as AddressInfo).port}`,
     token: async (role, subject, ttlMs = 3_600_000) => (await mint({ role, subject, ttlMs })).token,
@@ -163,22 +178,23 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       );
       return matching.reduce((sum, { value }) => sum + value, 0);
     },
-    records: () => recordsOf(log),
+    records: (region = ownRegion) => recordsOf(logs.get(region)!),
     async [Symbol.asyncDispose]() {
       await ingest[Symbol.asyncDispose]();
       await grpc[Symbol.asyncDispose]();
       await http.close();
-      await spool?.[Symbol.asyncDispose]();
+      for (const { spool } of regions.values()) await spool?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();
-      await log[Symbol.asyncDispose]();
+      for (const each of logs.values()) await each[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     },
   };
 }
 
-function openTestSpool(folder: string, telemetry: Telemetry): Promise<Spool> {
-  const onEvent = new SpoolEvents(telemetry, systemClock).of("test");
-  return openSpool({ folder, region: "test", maxBytes: 64 << 10, clock: systemClock, onEvent });
+async function openLog(folder: string, region: string, clock: Clock, limits: Limits): Promise<FailingLog> {
+  const path = join(folder, `${region}.sqlite`);
+  const { partitions } = limits;
+  return new FailingLog(await openSqliteLog({ path, region, partitions, clock, limits }));
 }
 
 async function recordsOf(log: EventLog): Promise<LogRecord[]> {

@@ -17,7 +17,7 @@ import {
 } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { LatLon } from "../../core/geo.ts";
 import { TRIP_STATUSES, type Trip, WAYPOINT_KINDS } from "../../core/trip.ts";
-import type { Ack, Assignment, ServerMessage, Verdict, WantedRate, Welcome } from "../messages.ts";
+import type { Ack, Assignment, BatchAnswer, ServerMessage, Verdict, Welcome } from "../messages.ts";
 
 /** The message as it goes out on a stream. */
 export function fromServerMessage(message: ServerMessage): PublishResponse {
@@ -38,6 +38,8 @@ function toCase(message: ServerMessage): MessageInitShape<typeof PublishResponse
       return { case: "superseded", value: { sessionEpoch: BigInt(message.sessionEpoch) } };
     case "drain":
       return { case: "drain", value: { reconnectWithinMs: message.reconnectWithinMs } };
+    case "move":
+      return { case: "move", value: { region: message.region } };
     case "problem": {
       const { code, field, batchId, retryable } = message;
       return { case: "problem", value: { code, message: message.message, field, batchId, retryable } };
@@ -46,8 +48,8 @@ function toCase(message: ServerMessage): MessageInitShape<typeof PublishResponse
 }
 
 /** The answer to a batch call. */
-export function fromBatchAnswer(ack: Ack, wantedRate: WantedRate): PublishBatchResponse {
-  return create(PublishBatchResponseSchema, { ack: fromAck(ack), wantedRate });
+export function fromBatchAnswer({ ack, wantedRate, region }: BatchAnswer): PublishBatchResponse {
+  return create(PublishBatchResponseSchema, { ack: fromAck(ack), wantedRate, region });
 }
 
 function fromWelcome(welcome: Welcome): MessageInitShape<typeof WelcomeSchema> {

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bimride/tracking/v1/ingest.proto.
  */
 export const file_bimride_tracking_v1_ingest: GenFile = /*@__PURE__*/
-  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSLuAQoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAQgkKB21lc3NhZ2UiggIKBUhlbGxvEhIKCnNlc3Npb25faWQYASABKAkSKQoFcGFydHkYAiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EhEKCWRldmljZV9pZBgDIAEoCRITCgthcHBfdmVyc2lvbhgEIAEoCRIWCg5kZXZpY2VfdGltZV9tcxgFIAEoAxITCgtsYXN0X3JlZ2lvbhgGIAEoCRItCghwb3NpdGlvbhgHIAEoCzIbLmJpbXJpZGUudHJhY2tpbmcudjEuTGF0TG5nEjYKDGRldmljZV9zdGF0ZRgIIAEoCzIgLmJpbXJpZGUudHJhY2tpbmcudjEuRGV2aWNlU3RhdGUieQoIRml4QmF0Y2gSJwoFZml4ZXMYASADKAsyGC5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeBIWCg5kZXZpY2VfdGltZV9tcxgCIAEoAxIQCghiYXRjaF9pZBgDIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBCABKAQiHQoMVG9rZW5SZWZyZXNoEg0KBXRva2VuGAEgASgJIvoCCg9QdWJsaXNoUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuV2VsY29tZUgAEicKA2FjaxgCIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrSAASNQoKYXNzaWdubWVudBgDIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEgAEjYKC3dhbnRlZF9yYXRlGAQgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlSAASNQoKc3VwZXJzZWRlZBgFIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuU3VwZXJzZWRlZEgAEisKBWRyYWluGAYgASgLMhouYmltcmlkZS50cmFja2luZy52MS5EcmFpbkgAEi8KB3Byb2JsZW0YByABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlByb2JsZW1IAEIJCgdtZXNzYWdlIoACCgdXZWxjb21lEhUKDXNlc3Npb25fZXBvY2gYASABKAQSFgoOc2VydmVyX3RpbWVfbXMYAiABKAMSDgoGcmVnaW9uGAMgASgJEjMKCmFzc2lnbm1lbnQYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnQSNAoLd2FudGVkX3JhdGUYBSABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGUSHQoQcmVzdW1lX2FmdGVyX3NlcRgGIAEoDUgAiAEBEhcKD2Nsb2NrX29mZnNldF9tcxgHIAEoA0ITChFfcmVzdW1lX2FmdGVyX3NlcSJlCgdWZXJkaWN0EgsKA3NlcRgBIAEoDRIuCgRjb2RlGAIgASgOMiAuYmltcmlkZS50cmFja2luZy52MS5WZXJkaWN0Q29kZRIOCgZyZWFzb24YAyABKAkSDQoFZmllbGQYBCABKAkidwoDQWNrEhAKCGJhdGNoX2lkGAEgASgNEi4KCHZlcmRpY3RzGAIgAygLMhwuYmltcmlkZS50cmFja2luZy52MS5WZXJkaWN0EhYKDnJlY2VpdmVkX2F0X21zGAMgASgDEhYKDnJldHJ5X2FmdGVyX21zGAQgASgNIkYKCkFzc2lnbm1lbnQSDwoHdmVyc2lvbhgBIAEoBBInCgR0cmlwGAIgASgLMhkuYmltcmlkZS50cmFja2luZy52MS5UcmlwIjEKCldhbnRlZFJhdGUSEwoLaW50ZXJ2YWxfbXMYASABKA0SDgoGcmVhc29uGAIgASgJIiMKClN1cGVyc2VkZWQSFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBCIkCgVEcmFpbhIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAEgASgNIlwKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBWZpZWxkGAMgASgJEhAKCGJhdGNoX2lkGAQgASgNEhEKCXJldHJ5YWJsZRgFIAEoCCJuChNQdWJsaXNoQmF0Y2hSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhouYmltcmlkZS50cmFja2luZy52MS5IZWxsbxIsCgVmaXhlcxgCIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuRml4QmF0Y2gicwoUUHVibGlzaEJhdGNoUmVzcG9uc2USJQoDYWNrGAEgASgLMhguYmltcmlkZS50cmFja2luZy52MS5BY2sSNAoLd2FudGVkX3JhdGUYAiABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGUqzQEKC1ZlcmRpY3RDb2RlEhwKGFZFUkRJQ1RfQ09ERV9VTlNQRUNJRklFRBAAEhkKFVZFUkRJQ1RfQ09ERV9BQ0NFUFRFRBABEhkKFVZFUkRJQ1RfQ09ERV9CVUZGRVJFRBACEhoKFlZFUkRJQ1RfQ09ERV9EVVBMSUNBVEUQAxIVChFWRVJESUNUX0NPREVfTEFURRAEEhgKFFZFUkRJQ1RfQ09ERV9JTlZBTElEEAUSHQoZVkVSRElDVF9DT0RFX1JBVEVfTElNSVRFRBAGMs4BCg1Jbmdlc3RTZXJ2aWNlElgKB1B1Ymxpc2gSIy5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hSZXF1ZXN0GiQuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVzcG9uc2UoATABEmMKDFB1Ymxpc2hCYXRjaBIoLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVxdWVzdBopLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVzcG9uc2ViBnByb3RvMw", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
+  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSLuAQoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAQgkKB21lc3NhZ2UiggIKBUhlbGxvEhIKCnNlc3Npb25faWQYASABKAkSKQoFcGFydHkYAiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EhEKCWRldmljZV9pZBgDIAEoCRITCgthcHBfdmVyc2lvbhgEIAEoCRIWCg5kZXZpY2VfdGltZV9tcxgFIAEoAxITCgtsYXN0X3JlZ2lvbhgGIAEoCRItCghwb3NpdGlvbhgHIAEoCzIbLmJpbXJpZGUudHJhY2tpbmcudjEuTGF0TG5nEjYKDGRldmljZV9zdGF0ZRgIIAEoCzIgLmJpbXJpZGUudHJhY2tpbmcudjEuRGV2aWNlU3RhdGUieQoIRml4QmF0Y2gSJwoFZml4ZXMYASADKAsyGC5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeBIWCg5kZXZpY2VfdGltZV9tcxgCIAEoAxIQCghiYXRjaF9pZBgDIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBCABKAQiHQoMVG9rZW5SZWZyZXNoEg0KBXRva2VuGAEgASgJIqUDCg9QdWJsaXNoUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuV2VsY29tZUgAEicKA2FjaxgCIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrSAASNQoKYXNzaWdubWVudBgDIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEgAEjYKC3dhbnRlZF9yYXRlGAQgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlSAASNQoKc3VwZXJzZWRlZBgFIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuU3VwZXJzZWRlZEgAEisKBWRyYWluGAYgASgLMhouYmltcmlkZS50cmFja2luZy52MS5EcmFpbkgAEi8KB3Byb2JsZW0YByABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlByb2JsZW1IABIpCgRtb3ZlGAggASgLMhkuYmltcmlkZS50cmFja2luZy52MS5Nb3ZlSABCCQoHbWVzc2FnZSKAAgoHV2VsY29tZRIVCg1zZXNzaW9uX2Vwb2NoGAEgASgEEhYKDnNlcnZlcl90aW1lX21zGAIgASgDEg4KBnJlZ2lvbhgDIAEoCRIzCgphc3NpZ25tZW50GAQgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5Bc3NpZ25tZW50EjQKC3dhbnRlZF9yYXRlGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlEh0KEHJlc3VtZV9hZnRlcl9zZXEYBiABKA1IAIgBARIXCg9jbG9ja19vZmZzZXRfbXMYByABKANCEwoRX3Jlc3VtZV9hZnRlcl9zZXEiZQoHVmVyZGljdBILCgNzZXEYASABKA0SLgoEY29kZRgCIAEoDjIgLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdENvZGUSDgoGcmVhc29uGAMgASgJEg0KBWZpZWxkGAQgASgJIncKA0FjaxIQCghiYXRjaF9pZBgBIAEoDRIuCgh2ZXJkaWN0cxgCIAMoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdBIWCg5yZWNlaXZlZF9hdF9tcxgDIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSJGCgpBc3NpZ25tZW50Eg8KB3ZlcnNpb24YASABKAQSJwoEdHJpcBgCIAEoCzIZLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcCIxCgpXYW50ZWRSYXRlEhMKC2ludGVydmFsX21zGAEgASgNEg4KBnJlYXNvbhgCIAEoCSIjCgpTdXBlcnNlZGVkEhUKDXNlc3Npb25fZXBvY2gYASABKAQiJAoFRHJhaW4SGwoTcmVjb25uZWN0X3dpdGhpbl9tcxgBIAEoDSIWCgRNb3ZlEg4KBnJlZ2lvbhgBIAEoCSJcCgdQcm9ibGVtEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIQCghiYXRjaF9pZBgEIAEoDRIRCglyZXRyeWFibGUYBSABKAgibgoTUHVibGlzaEJhdGNoUmVxdWVzdBIpCgVoZWxsbxgBIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuSGVsbG8SLAoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoIoMBChRQdWJsaXNoQmF0Y2hSZXNwb25zZRIlCgNhY2sYASABKAsyGC5iaW1yaWRlLnRyYWNraW5nLnYxLkFjaxI0Cgt3YW50ZWRfcmF0ZRgCIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuV2FudGVkUmF0ZRIOCgZyZWdpb24YAyABKAkqzQEKC1ZlcmRpY3RDb2RlEhwKGFZFUkRJQ1RfQ09ERV9VTlNQRUNJRklFRBAAEhkKFVZFUkRJQ1RfQ09ERV9BQ0NFUFRFRBABEhkKFVZFUkRJQ1RfQ09ERV9CVUZGRVJFRBACEhoKFlZFUkRJQ1RfQ09ERV9EVVBMSUNBVEUQAxIVChFWRVJESUNUX0NPREVfTEFURRAEEhgKFFZFUkRJQ1RfQ09ERV9JTlZBTElEEAUSHQoZVkVSRElDVF9DT0RFX1JBVEVfTElNSVRFRBAGMs4BCg1Jbmdlc3RTZXJ2aWNlElgKB1B1Ymxpc2gSIy5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hSZXF1ZXN0GiQuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVzcG9uc2UoATABEmMKDFB1Ymxpc2hCYXRjaBIoLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVxdWVzdBopLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVzcG9uc2ViBnByb3RvMw", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
 
 /**
  * Client to server.
@@ -31,7 +31,7 @@ export type PublishRequest = Message<"bimride.tracking.v1.PublishRequest"> & {
    */
   message: {
     /**
-     * Opens the stream; again after MOVE or to change the session.
+     * Opens the stream; again after Move or to change the session.
      *
      * @generated from field: bimride.tracking.v1.Hello hello = 1;
      */
@@ -113,14 +113,16 @@ export type Hello = Message<"bimride.tracking.v1.Hello"> & {
   deviceTimeMs: bigint;
 
   /**
-   * Region that the last Welcome named; empty on the first run.
+   * Region that the last Welcome, Move or PublishBatchResponse named; empty on the first run. Keep it with the session id:
+   * near a border it is what keeps the party where it is.
    *
    * @generated from field: string last_region = 6;
    */
   lastRegion: string;
 
   /**
-   * A rough position, for choosing the region; may be left out.
+   * A rough position, for choosing the region; may be left out: then it is last_region, where that is known, else the
+   * gateway's own.
    *
    * @generated from field: bimride.tracking.v1.LatLng position = 7;
    */
@@ -273,6 +275,14 @@ export type PublishResponse = Message<"bimride.tracking.v1.PublishResponse"> & {
      */
     value: Problem;
     case: "problem";
+  } | {
+    /**
+     * The party belongs to another region now; say Hello again.
+     *
+     * @generated from field: bimride.tracking.v1.Move move = 8;
+     */
+    value: Move;
+    case: "move";
   } | { case: undefined; value?: undefined };
 };
 
@@ -304,7 +314,7 @@ export type Welcome = Message<"bimride.tracking.v1.Welcome"> & {
   serverTimeMs: bigint;
 
   /**
-   * Region of the party; echo it in the next Hello.
+   * Region of the party: the one of its trip, else the one of its position; echo it in the next Hello.
    *
    * @generated from field: string region = 3;
    */
@@ -533,6 +543,31 @@ export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
   messageDesc(file_bimride_tracking_v1_ingest, 11);
 
 /**
+ * The party belongs to another region from now on: a car without a trip drove well across a border, or a driver got a
+ * trip of another region, or lost it. Never sent while the driver is on a trip of the region that it is in. Say Hello again
+ * with this as last_region: on this stream, or on one to the gateway that placement names for there. Nothing is lost when
+ * that takes long or never happens: fixes that come meanwhile, on this stream too, go to the new region already, and
+ * those that were answered for need not be sent again.
+ *
+ * @generated from message bimride.tracking.v1.Move
+ */
+export type Move = Message<"bimride.tracking.v1.Move"> & {
+  /**
+   * The new region.
+   *
+   * @generated from field: string region = 1;
+   */
+  region: string;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.Move.
+ * Use `create(MoveSchema)` to create a new message.
+ */
+export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 12);
+
+/**
  * A message could not be taken.
  *
  * @generated from message bimride.tracking.v1.Problem
@@ -579,7 +614,7 @@ export type Problem = Message<"bimride.tracking.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 12);
+  messageDesc(file_bimride_tracking_v1_ingest, 13);
 
 /**
  * One batch without a stream.
@@ -607,7 +642,7 @@ export type PublishBatchRequest = Message<"bimride.tracking.v1.PublishBatchReque
  * Use `create(PublishBatchRequestSchema)` to create a new message.
  */
 export const PublishBatchRequestSchema: GenMessage<PublishBatchRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 13);
+  messageDesc(file_bimride_tracking_v1_ingest, 14);
 
 /**
  * Its verdicts.
@@ -628,6 +663,13 @@ export type PublishBatchResponse = Message<"bimride.tracking.v1.PublishBatchResp
    * @generated from field: bimride.tracking.v1.WantedRate wanted_rate = 2;
    */
   wantedRate?: WantedRate | undefined;
+
+  /**
+   * As in Welcome: the region of the party; echo it in the next Hello.
+   *
+   * @generated from field: string region = 3;
+   */
+  region: string;
 };
 
 /**
@@ -635,7 +677,7 @@ export type PublishBatchResponse = Message<"bimride.tracking.v1.PublishBatchResp
  * Use `create(PublishBatchResponseSchema)` to create a new message.
  */
 export const PublishBatchResponseSchema: GenMessage<PublishBatchResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 14);
+  messageDesc(file_bimride_tracking_v1_ingest, 15);
 
 /**
  * What became of a fix.

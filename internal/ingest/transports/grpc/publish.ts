@@ -110,8 +110,7 @@ export function publishBatchHandler(
     const traceparent = traceparentOf(metadata.get("traceparent")[0]);
     const { hello, batch } = decodeBatchCall(request, gateway.limits.maxFixesPerBatch);
     const call = { principal, transport: "grpc", traceparent } as const;
-    const { ack, wantedRate } = await gateway.publishBatch(call, hello, batch);
-    return encodeBatchAnswer(ack, wantedRate);
+    return encodeBatchAnswer(await gateway.publishBatch(call, hello, batch));
   };
   return (call, answer) => {
     publish(call).then(

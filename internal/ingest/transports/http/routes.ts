@@ -69,12 +69,13 @@ async function publish(
   const { hello, batch } = inProtobuf
     ? decodeBatchCall(body, maxFixesPerBatch)
     : decodeJsonBatchCall(body, maxFixesPerBatch);
-  const { ack, wantedRate } = await gateway.publishBatch(call, hello, batch);
+  const answer = await gateway.publishBatch(call, hello, batch);
+  const { ack } = answer;
   if (ack.verdicts.some(({ code }) => code === "BUFFERED")) reply.code(ACCEPTED);
   if (ack.retryAfterMs > 0) reply.header("retry-after", Math.ceil(ack.retryAfterMs / 1_000));
   return inProtobuf
-    ? reply.type(PROTOBUF).send(Buffer.from(encodeBatchAnswer(ack, wantedRate)))
-    : reply.type(JSON_TYPE).send(encodeJsonBatchAnswer(ack, wantedRate));
+    ? reply.type(PROTOBUF).send(Buffer.from(encodeBatchAnswer(answer)))
+    : reply.type(JSON_TYPE).send(encodeJsonBatchAnswer(answer));
 }
 
 function sendError(gateway: IngestGateway, cause: unknown, reply: FastifyReply): FastifyReply {
