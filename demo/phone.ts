@@ -1,6 +1,7 @@
 import { type Ack, VerdictCode } from "../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Fix } from "../internal/core/fix.ts";
 import { DriverLink } from "./driver-link.ts";
+import { locateGateways } from "./locate-gateways.ts";
 
 /** Fixes a phone keeps while nothing is acked; beyond, the oldest are lost, as on a real phone. */
 const MAX_KEPT = 5_000;
@@ -11,7 +12,10 @@ const RETRY_MAX_MS = 15_000;
 const RESEND_MS = 2_000;
 
 export type PhoneOptions = {
+  /** host:port of a gateway; with `locate` the one to fall back to. */
   address: string;
+  /** Origin of any node: it is asked which gateway to use. */
+  locate?: string;
   token(): Promise<string>;
   sessionId: string;
   now(): number;
@@ -32,6 +36,9 @@ export class Phone {
   #online = true;
   #tries = 0;
   #retry: NodeJS.Timeout | undefined;
+  /** Gateways to try before placement is asked again. */
+  #gateways: string[] = [];
+  #region = "";
   /** Fixes that are durable or were refused for good. */
   acked = 0;
 
@@ -76,12 +83,13 @@ export class Phone {
   }
 
   async #connect(): Promise<void> {
-    const { address, sessionId, now } = this.#options;
+    const { sessionId, now } = this.#options;
     const token = await this.#options.token();
+    const address = await this.#address(token);
     const link = new DriverLink({ address, token, sessionId, now, onLaterAck: (ack) => this.#acked(ack) });
     void link.closed.then(() => this.#lost(link));
     try {
-      await link.hello();
+      this.#region = (await link.hello()).region;
     } catch {
       return; // `closed` has the same error and leads to the next try
     } finally {
@@ -90,10 +98,23 @@ export class Phone {
     if (this.#stopped || !this.#online) return link.cut();
     this.#link = link;
     this.#tries = 0;
+    this.#gateways = [];
     const newestFirst = [...this.#kept.values()].sort((a, b) => b.seq - a.seq);
     for (let i = 0; i < newestFirst.length; i += MAX_PER_BATCH) {
       this.#transmit(link, newestFirst.slice(i, i + MAX_PER_BATCH));
     }
+  }
+
+  /** Where to connect now: each gateway that placement names is tried once, then the one that is known anyway. */
+  async #address(token: string): Promise<string> {
+    const { address, locate } = this.#options;
+    if (locate === undefined) return address;
+    if (this.#gateways.length === 0) {
+      const [place] = this.#kept.values();
+      const named = await locateGateways(locate, token, place, this.#region);
+      this.#gateways = [...new Set([...named, address])];
+    }
+    return this.#gateways.shift()!;
   }
 
   #lost(link: DriverLink): void {

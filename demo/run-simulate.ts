@@ -8,9 +8,10 @@ import { createFleet } from "./fleet.ts";
 import { readRoadGraph } from "./road-graph.ts";
 import { Simulation } from "./simulation.ts";
 
-const USAGE = `usage: npm run simulate -- [--cars N] [--seed S] [--http URL] [--grpc HOST:PORT] [--keys DIR] [--busy SHARE]
+const USAGE = `usage: npm run simulate -- [--cars N] [--seed S] [--http URL] [--grpc HOST:PORT] [--keys DIR] [--busy SHARE] [--locate]
 A fleet in the demo city against any server that trusts the keys in DIR (made by: npm run -s bimctl -- keys).
-Defaults: 100 cars, seed 1, http://127.0.0.1:8080, 127.0.0.1:50051, .bimride/keys, 0.6. Ends with Ctrl-C.`;
+Defaults: 100 cars, seed 1, http://127.0.0.1:8080, 127.0.0.1:50051, .bimride/keys, 0.6. Ends with Ctrl-C.
+--locate: the phones ask the server at --http which gateway to use, and fall back to the one at --grpc.`;
 
 const TOKEN_TTL_MS = 12 * 3_600_000;
 const REPORT_MS = 10_000;
@@ -34,6 +35,7 @@ export async function runSimulate(argv: readonly string[]): Promise<number> {
     }),
     grpcAddress: args.grpc,
     httpUrl: args.http,
+    locate: args.locate,
     mint: async (role, subject) => (await mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token,
     clock: systemClock,
     random: Math.random,
@@ -60,6 +62,7 @@ function parse(argv: readonly string[]) {
       grpc: { type: "string", default: "127.0.0.1:50051" },
       keys: { type: "string", default: ".bimride/keys" },
       busy: { type: "string", default: "0.6" },
+      locate: { type: "boolean", default: false },
     },
   });
   const [cars, seed, busy] = [Number(values.cars), Number(values.seed), Number(values.busy)];

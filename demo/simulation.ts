@@ -13,6 +13,8 @@ export type SimulationOptions = {
   grpcAddress: string;
   /** Base address of Connect. */
   httpUrl: string;
+  /** Let the phones ask there which gateway to use; grpcAddress is what they fall back to. */
+  locate?: boolean;
   /** Tokens for the simulated drivers and the booking backend. */
   mint(role: "driver" | "backend", subject: string): Promise<string>;
   clock: Clock;
@@ -84,10 +86,11 @@ export class Simulation implements AsyncDisposable {
   }
 
   #phone(driverId: string): Phone {
-    const { grpcAddress, mint, clock, random, fleet } = this.#options;
+    const { grpcAddress, httpUrl, locate, mint, clock, random, fleet } = this.#options;
     const run = Math.floor(random() * 2 ** 40).toString(36);
     return new Phone({
       address: grpcAddress,
+      ...(locate ? { locate: httpUrl } : {}),
       token: () => mint("driver", driverId),
       sessionId: `${driverId}-${run}`.slice(0, 64),
       now: () => clock.now() + fleet.clockAheadMs(driverId),

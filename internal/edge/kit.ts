@@ -89,7 +89,8 @@ export async function startTestEdge(
   const folder = await mkdtemp(join(tmpdir(), "bimride-edge-"));
   const key = await makeKeyFiles(folder);
   const keys = await jwksFile(jwksPathOf(folder), clock);
-  const authenticator = jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock });
+  const authenticator =
+    options.authenticator ?? jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock });
   const mint = tokenMint(key, "bimride", "bimride", () => clock.now());
   const bus = new MemoryBus((error) => {
     throw error;

@@ -10,8 +10,8 @@ import {
 import type { Principal } from "../auth/principal.ts";
 import { BimrideError } from "../core/errors.ts";
 import type { LatLon } from "../core/geo.ts";
+import { geohashCentre } from "../core/geohash.ts";
 import { REGION_PATTERN, TRIP_ID_PATTERN } from "../core/ids.ts";
-import { geohashCentre } from "../placement/geohash.ts";
 import type { LiveNode } from "../placement/nodes.ts";
 import type { Placed, Placement } from "../placement/placement.ts";
 

@@ -6,6 +6,7 @@ import {
 } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { type Connection, describeConnection } from "./connection.ts";
 import { createLadder, type LadderTimes } from "./ladder.ts";
+import { createPlaces, locateAt, placedTransports } from "./placed.ts";
 import { createTokenKeeper } from "./token-keeper.ts";
 import type { Transport } from "./transport.ts";
 import { pollingTransport } from "./transports/polling.ts";
@@ -21,6 +22,12 @@ export type WatcherOptions = {
   tripIds: readonly string[];
   /** Gives a fresh token; called again before one expires and after one is refused. */
   token: () => Promise<string>;
+  /**
+   * Asks the edge at `baseUrl` which edge to use and watches there, so that the viewers of a trip meet on one; goes to
+   * `baseUrl` when that one fails. Off by default: a page may call its own origin only, unless the edges allow it
+   * (`http.origins`) and the page's content security policy too.
+   */
+  locate?: boolean;
   /** Ways to watch, best first; by default Connect stream, WebSocket, polling. */
   transports?: readonly Transport[];
   /** The server's heartbeat, milliseconds; 15,000 by default. */
@@ -56,6 +63,12 @@ export function defaultTransports(baseUrl: string, clock: WatchClock = deviceClo
   ];
 }
 
+function transportsOf({ baseUrl, locate }: WatcherOptions, clock: WatchClock): Transport[] {
+  if (!locate) return defaultTransports(baseUrl, clock);
+  const places = createPlaces({ baseUrl, locate: locateAt(connectTransportTo(baseUrl)), clock });
+  return placedTransports((url) => defaultTransports(url, clock), places);
+}
+
 /** Times that suit a page; see {@link LadderTimes}. */
 export function defaultTimes(heartbeatMs: number): LadderTimes {
   return {
@@ -73,7 +86,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
   if (tripIds.length < 1 || tripIds.length > 20) throw new RangeError("a watcher watches 1 to 20 trips");
   const book = new TripBook(tripIds, clock);
   const ladder = createLadder({
-    rungs: options.transports ?? defaultTransports(options.baseUrl, clock),
+    rungs: options.transports ?? transportsOf(options, clock),
     tokens: createTokenKeeper(options.token, clock),
     clock,
     random,
