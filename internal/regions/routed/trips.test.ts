@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
@@ -12,6 +14,7 @@ import type { Trips } from "../../trips/trips.ts";
 import { breakable } from "./test-engines.ts";
 import { routedTrips } from "./trips.ts";
 
+const WRITER = fileURLToPath(new URL("../../trips/sqlite/put-until-killed.ts", import.meta.url));
 const GONE = { code: "STORE_UNAVAILABLE" };
 
 async function folders(): Promise<(region: string) => string> {
@@ -30,7 +33,10 @@ tripsContract("a router over the trips of two regions", async () => {
     await trips[Symbol.asyncDispose]();
     return both();
   };
-  return { trips, reopened };
+  // The trips of the contract are of the second region: a process killed there leaves what the router then finds.
+  const writer = () =>
+    spawn(process.execPath, [WRITER, file("se1")], { stdio: ["ignore", "pipe", "inherit"] });
+  return { trips, reopened, writer };
 });
 
 async function scene() {
