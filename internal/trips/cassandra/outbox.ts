@@ -34,8 +34,8 @@ export type OutboxOptions = {
   clock: Clock;
   /** A row whose put has stored nothing in this time is taken to be left over. */
   orphanAfterMs: number;
-  /** What else to do about a change that was never stored. */
-  onOrphan(change: PendingChange, isStored: boolean): Promise<void>;
+  /** What else to do about a change that was never stored. @param newest the trip as it is stored */
+  onOrphan(change: PendingChange, newest: Trip | undefined): Promise<void>;
 };
 
 type Row = { attempt: Attempt; change: PendingChange };
@@ -142,7 +142,7 @@ export class Outbox {
     if (clock.now() - beganAtMs(attempt) < orphanAfterMs) return false;
     const state = await rows.fence(tripId);
     if (names(state.unpublished)) return true;
-    await onOrphan(change, state.version > 0);
+    await onOrphan(change, state.trip);
     await this.remove(attempt);
     return false;
   }

@@ -73,6 +73,7 @@ async function putOnce(
   if (outcome === "fenced") return outcome;
   if (driverId !== "") await drivers.release(driverId, own);
   if (claim) await keys.release(claim.key, own);
+  await index.withdraw(trip, (await rows.read(trip.tripId, true)).trip);
   return { stored: false, reason: "version" };
 }
 

@@ -70,8 +70,9 @@ export class TripIndex {
     await Promise.all(leaving.map((place) => this.#put(place, trip, ended, this.#leaveTtlS)));
   }
 
-  /** Removes what `add` wrote for a trip that was never stored. */
-  async removeAll(trip: Trip): Promise<void> {
+  /** Takes back what `add` wrote for a trip that was not stored. @param newest what is stored of it */
+  async withdraw(trip: Trip, newest: Trip | undefined): Promise<void> {
+    if (newest) return this.settle(newest, trip);
     const removals = placesOf(trip).map(({ table, owner }) =>
       this.#link.execute(table.remove, [owner, trip.createdAtMs, trip.tripId]),
     );

@@ -91,7 +91,7 @@ class CassandraTrips implements Trips {
     this.#index = new TripIndex(link, this.#rows, clock, retentionMs);
     this.#outbox = new Outbox({
       ...{ link, rows: this.#rows, clock, orphanAfterMs },
-      onOrphan: (change, isStored) => this.#dropOrphan(change, isStored),
+      onOrphan: (change, newest) => this.#dropOrphan(change, newest),
     });
     this.#nextAttempt = attemptSource(clock);
   }
@@ -147,10 +147,10 @@ class CassandraTrips implements Trips {
     await this.#index.settle(newest ?? change.trip, change.previous);
   }
 
-  async #dropOrphan({ trip }: PendingChange, isStored: boolean): Promise<void> {
+  async #dropOrphan({ trip }: PendingChange, newest: Trip | undefined): Promise<void> {
     const driverId = runningDriverOf(trip);
     if (driverId !== "") await this.#drivers.settle(driverId, trip.tripId);
-    if (!isStored) await this.#index.removeAll(trip);
+    await this.#index.withdraw(trip, newest);
   }
 
   #remember(attempt: Attempt): void {
