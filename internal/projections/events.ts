@@ -15,6 +15,7 @@ export class ProjectionEvents {
   readonly #lag: Gauge<"projection" | "partition">;
   readonly #takeOver: Histogram<"projection">;
   readonly #refused: Counter<"partition">;
+  readonly #latestLost: Counter;
   readonly #stopped: Counter<"projection" | "code">;
   readonly #startedAnew: Counter<"projection">;
   readonly #stoppedNow: Gauge<"projection" | "partition">;
@@ -60,6 +61,11 @@ export class ProjectionEvents {
       name: "bimride_latest_refused_total",
       help: "Updates of the latest state refused because they were stale: an older partition epoch.",
       labelNames: ["partition"],
+      registers,
+    });
+    this.#latestLost = new Counter({
+      name: "bimride_latest_lost_total",
+      help: "Times that the latest state was found to have lost what this process wrote; it was written anew.",
       registers,
     });
     this.#stopped = new Counter({
@@ -120,6 +126,12 @@ export class ProjectionEvents {
   refused(partition: number, updates: number): void {
     this.#refused.inc({ partition }, updates);
     this.#logger.warn({ partition, updates }, "stale updates of the latest state were refused");
+  }
+
+  /** The latest state lost what we wrote: it is written anew. */
+  lost(): void {
+    this.#latestLost.inc();
+    this.#logger.warn("the latest state has lost what was written, writing it anew");
   }
 
   /** A partition, or all of them, stopped: the projection would have to skip what it can't take in. */

@@ -38,9 +38,19 @@ export class LiveView implements View {
   }
 
   restored(state: PartitionState): void {
-    const pending: Pending = { parties: new Map(), trips: new Set(state.trips.keys()), state };
-    for (const party of latestParties(state)) pending.parties.set(party.partyKey, party);
+    const pending: Pending = { parties: new Map(), trips: new Set(), state };
+    addAll(pending);
     this.#pending.set(state.partition, pending);
+  }
+
+  /** What the store lost of the partitions at hand is written anew from memory. */
+  watch(due: () => void): () => void {
+    return this.#deps.latest.onLost(() => {
+      if (this.#pending.size === 0) return;
+      this.#deps.events?.lost();
+      for (const pending of this.#pending.values()) addAll(pending);
+      due();
+    });
   }
 
   released(partition: number): void {
@@ -60,35 +70,46 @@ export class LiveView implements View {
   }
 
   async store(): Promise<void> {
-    for (const pending of this.#pending.values()) {
-      if (pending.parties.size === 0 && pending.trips.size === 0) continue;
-      const lease = this.#deps.lease(pending.state.partition);
-      if (!lease?.valid()) continue;
-      const parties = [...pending.parties.values()];
-      const trips = [...pending.trips];
-      pending.parties.clear();
-      pending.trips.clear();
-      try {
-        const { refused } = await this.#deps.latest.update({
-          partition: pending.state.partition,
-          partitionEpoch: lease.epoch,
-          parties,
-          trips: trips.flatMap((tripId) => copyOf(pending.state.trips.get(tripId)?.live)),
-          removed: [],
-        });
-        if (refused > 0) this.#deps.events?.refused(pending.state.partition, refused);
-      } catch (error) {
-        for (const party of parties)
-          if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);
-        for (const tripId of trips) pending.trips.add(tripId);
-        throw error;
-      }
+    const stored = await Promise.allSettled([...this.#pending.values()].map((each) => this.#store(each)));
+    const failed = stored.find((outcome) => outcome.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  async #store(pending: Pending): Promise<void> {
+    const { partition } = pending.state;
+    if (pending.parties.size === 0 && pending.trips.size === 0) return;
+    const lease = this.#deps.lease(partition);
+    if (!lease?.valid()) return;
+    const parties = [...pending.parties.values()];
+    const trips = [...pending.trips];
+    pending.parties.clear();
+    pending.trips.clear();
+    try {
+      const { refused } = await this.#deps.latest.update({
+        partition,
+        partitionEpoch: lease.epoch,
+        parties,
+        trips: trips.flatMap((tripId) => copyOf(pending.state.trips.get(tripId)?.live)),
+        removed: [],
+      });
+      if (refused > 0) this.#deps.events?.refused(partition, refused);
+    } catch (error) {
+      for (const party of parties)
+        if (!pending.parties.has(party.partyKey)) pending.parties.set(party.partyKey, party);
+      for (const tripId of trips) pending.trips.add(tripId);
+      throw error;
     }
   }
 
   own(): Uint8Array {
     return new Uint8Array(0);
   }
+}
+
+/** All that is known of the partition waits to be written. */
+function addAll({ parties, trips, state }: Pending): void {
+  for (const party of latestParties(state)) parties.set(party.partyKey, party);
+  for (const tripId of state.trips.keys()) trips.add(tripId);
 }
 
 /** The store gets its own copy: the pipeline goes on changing the original. */

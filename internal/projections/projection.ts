@@ -44,9 +44,11 @@ export class Projection implements AsyncDisposable {
     });
     const stopStores =
       view.storePeriodMs > 0 ? clock.every(view.storePeriodMs, () => this.#storeSoon()) : () => {};
+    const stopWatching = view.watch?.(() => this.#storeSoon());
     this.#stopTimers = () => {
       stopSnapshots();
       stopStores();
+      stopWatching?.();
     };
   }
 

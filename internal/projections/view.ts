@@ -22,6 +22,11 @@ export interface View {
    * @param all also what would wait for a better moment
    */
   store(all: boolean): Promise<void>;
+  /**
+   * Once, at the start: `store` is also due whenever the view calls `due`, though no entry came.
+   * @returns ends it
+   */
+  watch?(due: () => void): () => void;
   /** The own part of a partition's snapshot; after the next `store`, what came before the cursor is there or in here. */
   own(state: PartitionState): Uint8Array;
 }

@@ -1,5 +1,5 @@
 import { EngineError } from "../core/engine-error.ts";
-import { isAnswer } from "./failures.ts";
+import { accessProblem, isAnswer } from "./failures.ts";
 import { nodesText, type RedisOptions } from "./options.ts";
 
 /** Codes of Node and OpenSSL for a certificate that is not trusted, not for this host or out of date. */
@@ -8,7 +8,7 @@ const CERTIFICATE_CODES =
 /** Codes of a peer that does not speak TLS, or no version in common. */
 const HANDSHAKE_CODES = /^(ERR_SSL_|ERR_TLS_|EPROTO$)/;
 /** First words of Redis's answers to wrong credentials, or to none where some are needed. */
-const REFUSALS = /^(NOAUTH|WRONGPASS|NOPERM|ERR invalid password|ERR AUTH )/;
+const REFUSALS = /^(NOAUTH|WRONGPASS|ERR invalid password|ERR AUTH )/;
 /** What ioredis says when a command's time is up. */
 const SILENCE = "Command timed out";
 
@@ -30,7 +30,7 @@ export function connectProblem(options: RedisOptions, cause: unknown, reached: b
   }
   if (CERTIFICATE_CODES.test(code))
     return problem("redis.ca_file", `the certificate of the Redis server at ${where} is not trusted`);
-  if (isAnswer(cause)) return problem("redis.nodes", `the Redis server at ${where} says: ${message}`);
+  if (isAnswer(cause)) return accessProblem(where, cause);
   if (options.tls && (reached || HANDSHAKE_CODES.test(code)))
     return problem("redis.tls", `the TLS handshake with the Redis server at ${where} failed`);
   if (message === SILENCE) return problem("redis.nodes", `the Redis server at ${where} does not answer`);

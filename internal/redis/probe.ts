@@ -9,26 +9,34 @@ const PROBE_TIMEOUT_MS = 1_500;
 /** GEOSEARCH and SET … GET came with it. */
 const OLDEST_VERSION = [6, 2] as const;
 
+/** No further node is tried after this. */
+const PATIENCE_MS = 2_000;
+
 /**
  * Looks at the first node that answers: may we, is it new enough, is it what `redis.cluster` says. Closes its
- * connection. Rejects with an EngineError.
+ * connection. Rejects with an EngineError within 5 s.
  */
 export async function probeRedis(options: RedisOptions): Promise<void> {
-  let problem: EngineError | undefined;
-  for (const node of options.nodes.slice(0, 2)) {
+  const startedMs = performance.now();
+  const each = options.nodes.map((node) => ({ ...options, nodes: [node] }));
+  const knocked = await Promise.allSettled(each.map(knock));
+  let problem: unknown;
+  for (const [i, node] of each.entries()) {
+    if (knocked[i]!.status === "rejected") continue;
     try {
-      return await probeNode({ ...options, nodes: [node] });
+      return await probeNode(node);
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      if (error.setting !== "redis.nodes") throw error;
       problem ??= error;
+      const isOfNode = error instanceof EngineError && error.setting === "redis.nodes";
+      if (!isOfNode || performance.now() - startedMs > PATIENCE_MS) break;
     }
   }
-  throw problem ?? new EngineError("redis.nodes", "names no server");
+  if (problem) throw problem;
+  const failed = knocked.find((outcome) => outcome.status === "rejected");
+  throw connectProblem(options, failed?.reason, false);
 }
 
 async function probeNode(options: RedisOptions): Promise<void> {
-  await knock(options);
   const client = new Redis({
     ...options.nodes[0]!,
     ...connectionOptions(options),
@@ -58,7 +66,7 @@ async function probeNode(options: RedisOptions): Promise<void> {
   }
 }
 
-/** Opens and closes a TCP connection: what fails after it is not the address. */
+/** Opens and closes a TCP connection: what fails after that is not the address's fault. */
 async function knock(options: RedisOptions): Promise<void> {
   const { host, port } = options.nodes[0]!;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -67,8 +75,6 @@ async function knock(options: RedisOptions): Promise<void> {
   socket.on("error", reject);
   try {
     await promise;
-  } catch (cause) {
-    throw connectProblem(options, cause, false);
   } finally {
     socket.destroy();
   }

@@ -3,6 +3,7 @@ import type { Rect } from "../../core/geo.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { TripLive } from "../../core/live.ts";
 import type { Clock } from "../../core/time.ts";
+import { accessProblem } from "../../redis/failures.ts";
 import type { RedisLink } from "../../redis/link.ts";
 import type { Latest, LatestFlush, LatestParty } from "../latest.ts";
 import { type ShardKeys, shardKeys, shardOfParty, shardOfTrip } from "./keys.ts";
@@ -39,7 +40,12 @@ export type RedisLatestOptions = {
 export async function openRedisLatest(options: RedisLatestOptions): Promise<Latest> {
   const scripts = await loadScripts(options.link);
   const latest = new RedisLatest(options, scripts);
-  await latest.sweep(0, 0);
+  try {
+    await latest.probe();
+  } catch (error) {
+    await latest[Symbol.asyncDispose]();
+    throw accessProblem(options.link.address, error);
+  }
   return latest;
 }
 
@@ -66,6 +72,12 @@ class RedisLatest implements Latest {
     this.#marks = marks;
     const ages = { ttlMs, renewMs: RENEW_MS, tombstoneMs: TOMBSTONE_MS };
     this.#writer = new Writer({ shards, scripts, marks, clock, ...ages });
+  }
+
+  /** Rejects unless scripts and writes are allowed here. */
+  async probe(): Promise<void> {
+    await this.#link.command("SET", this.#shards[0]!.mark, 0, "PX", 1_000);
+    await this.sweep(0, 0);
   }
 
   async update(flush: LatestFlush): Promise<{ refused: number }> {
