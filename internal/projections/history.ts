@@ -33,6 +33,7 @@ export type HistoryViewDeps = {
 /** The history view: every fix into chunks, every status into the trip's events, ended trips settled. */
 export class HistoryView implements View {
   readonly name = "history";
+  readonly waitsForStore = true;
   readonly storePeriodMs: number;
   readonly #deps: HistoryViewDeps;
   readonly #parts = new Map<number, Part>();

@@ -29,6 +29,7 @@ type Pending = { parties: Map<string, LatestParty>; trips: Set<string>; state: P
  */
 export class LiveView implements View {
   readonly name = "live";
+  readonly waitsForStore = false;
   readonly storePeriodMs = 0;
   readonly #deps: LiveViewDeps;
   readonly #pending = new Map<number, Pending>();

@@ -149,7 +149,8 @@ export class Projection implements AsyncDisposable {
         this.#deps.lease(partition)?.valid() && !this.#error && !this.#owned.get(partition)!.spoilt,
     );
     try {
-      if (kept.length > 0) await this.#stores.soon(true);
+      if (kept.length > 0)
+        await (this.#view.waitsForStore ? this.#stores.soon(true) : this.#stores.once(true));
       await Promise.all(kept.map((partition) => this.#snapshot(this.#owned.get(partition)!)));
     } catch (error) {
       this.#warn("not all could be stored at the end, whoever comes next reads it from the log again", error);
@@ -182,7 +183,9 @@ export class Projection implements AsyncDisposable {
       try {
         for await (const batch of log.read(readable, signal)) {
           this.#process(batch);
-          if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
+          if (this.#error) return;
+          if (!this.#view.waitsForStore) this.#storeSoon();
+          else if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
             await this.#stores.soon();
         }
         return;
@@ -210,9 +213,7 @@ export class Projection implements AsyncDisposable {
       }
       if (found.length > 0) return undefined;
     }
-    this.#error = error;
-    this.#deps.events?.stopped(this.#view.name, error.code);
-    this.#logStop(error, {});
+    this.#stop(error);
     return undefined;
   }
 
@@ -249,10 +250,19 @@ export class Projection implements AsyncDisposable {
   }
 
   #storeSoon(): void {
-    void this.#stores.soon().catch((error) => {
-      this.#error ??= asBimrideError(error);
-      this.#warn("store failed", error);
+    if (this.#stores.isWaiting) return;
+    void this.#stores.soon().catch((cause) => {
+      const error = asBimrideError(cause);
+      if (error.retryable) this.#warn("not stored at the end", error);
+      else this.#stop(error);
     });
+  }
+
+  #stop(error: BimrideError): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.#deps.events?.stopped(this.#view.name, error.code);
+    this.#logStop(error, {});
   }
 
   /** Takes the snapshot first, then stores all that came before it and isn't in it, then saves it. */
@@ -262,7 +272,7 @@ export class Projection implements AsyncDisposable {
     if (this.#error || owned.spoilt || cursor === owned.savedCursor) return;
     const own = this.#view.own(state);
     await saveSnapshot(this.#deps, this.#view, state, own, async () => {
-      await this.#stores.soon();
+      if (this.#view.waitsForStore) await this.#stores.soon();
       return !owned.spoilt && (this.#deps.lease(partition)?.valid() ?? false);
     });
     owned.savedCursor = cursor;

@@ -36,6 +36,11 @@ export class StoreLoop {
     return this.#stored.get(partition) ?? 0;
   }
 
+  /** True while a call of `soon` waits for the one under way: another one would add nothing. */
+  get isWaiting(): boolean {
+    return this.#next !== undefined;
+  }
+
   /** No more repeats from now on: what fails is reported. */
   close(): void {
     this.#closing.abort();

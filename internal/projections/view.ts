@@ -5,6 +5,11 @@ import type { PartitionState } from "../pipeline/state.ts";
 export interface View {
   /** Names the projection in snapshots, logs and metrics. */
   readonly name: string;
+  /**
+   * Reading and snapshots wait for `store`. False for a view that holds little and writes all anew from the pipeline's
+   * state: its store may be away without holding anything up.
+   */
+  readonly waitsForStore: boolean;
   /** Least time between two calls of `store`; 0 stores after every batch. Snapshots and the end store at once. */
   readonly storePeriodMs: number;
   /**
