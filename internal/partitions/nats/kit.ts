@@ -29,7 +29,7 @@ export async function startNatsLeasesHarness(): Promise<LeasesHarness> {
         ...{ link, prefix, partitions, limits: DEFAULT_LIMITS },
         memberId: `m${++opened}`,
         clock: { ...systemClock, ...clock },
-        onError: (error) => console.error(error),
+        onError: () => {},
       }),
     async [Symbol.asyncDispose]() {
       const manager = await jetstreamManager(link.connection, { checkAPI: false });

@@ -1,4 +1,5 @@
-import type { ObjectStore } from "@nats-io/obj";
+import type { JetStreamManager } from "@nats-io/jetstream";
+import type { ObjectInfo } from "@nats-io/obj";
 import { BimrideError } from "../../core/errors.ts";
 import { type Clock, sleep, systemClock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
@@ -23,11 +24,11 @@ const REQUEST_MS = 2_000;
 const SAVE_MS = 30_000;
 const LOAD_MS = 15_000;
 /** A part of a snapshot that is sent as one message: small enough to hold up nobody else on the connection. */
-const PART_BYTES = 128 << 10;
+const PART_BYTES = 256 << 10;
 /** An owner saves at least every hour (keepAliveTickMs): what is older is of a partition that somebody else has now. */
 const REMEMBERED_MS = 2 * 3_600_000;
 const TRIES = 3;
-const RETRY_MS = 50;
+const RETRY_MS = 100;
 
 /**
  * Snapshots as objects in the servers' memory. When all servers that had a copy were down at once they are gone; what
@@ -109,10 +110,9 @@ class NatsSnapshots implements Snapshots {
         throw error;
       });
       if (!info || info.deleted) return undefined;
-      const subject = `$O.${info.bucket}.C.${info.nuid}`;
-      const { state } = await manager.streams.info(stream, { subjects_filter: subject });
-      // Another number: it was replaced in between, or parts of it are gone, for which the client would wait for ever.
-      if ((state.subjects?.[subject] ?? 0) === info.chunks) return readWhole(store, name, late, this.#link);
+      const stored = await readParts(manager, stream, info, late);
+      if (stored) return stored;
+      // It was replaced while it was read, or parts of it are gone.
       await sleep(this.#clock, RETRY_MS, late);
     }
     return new Uint8Array(0);
@@ -162,32 +162,24 @@ function partsOf(content: Uint8Array, late: AbortSignal): ReadableStream<Uint8Ar
   });
 }
 
-/** All that is stored under the name; nothing when the client's own checksum fails. Rejects when it is too late. */
-async function readWhole(
-  store: ObjectStore,
-  name: string,
+/**
+ * All parts of an object; undefined when some are missing. One question each: the client's own way of reading waits for
+ * ever for parts that were removed in between.
+ */
+async function readParts(
+  manager: JetStreamManager,
+  stream: string,
+  { bucket, nuid, chunks }: ObjectInfo,
   late: AbortSignal,
-  link: NatsLink,
 ): Promise<Uint8Array | undefined> {
-  const result = await store.get(name);
-  if (!result) return undefined;
-  result.error.catch(() => {}); // the reader below has it too
-  const reader = result.data.getReader();
-  const stop = () => void reader.cancel().catch(() => {});
-  late.addEventListener("abort", stop, { once: true });
+  const subject = `$O.${bucket}.C.${nuid}`;
   const parts: Uint8Array[] = [];
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parts.push(value);
-    }
-  } catch (error) {
-    if (!link.connected || late.aborted) throw error;
-    return new Uint8Array(0);
-  } finally {
-    late.removeEventListener("abort", stop);
+  for (let seq = 1; parts.length < chunks; ) {
+    if (late.aborted) throw new Error("it took too long");
+    const part = await manager.direct.getMessage(stream, { seq, next_by_subj: subject });
+    if (!part) return undefined;
+    parts.push(part.data);
+    seq = part.seq + 1;
   }
-  if (late.aborted) throw new Error("it took too long");
   return Buffer.concat(parts);
 }
