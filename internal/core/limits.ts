@@ -33,7 +33,7 @@ export const DEFAULT_LIMITS = {
   maxFixesPerSecondPerSession: 200,
   /** Fixes of a session beyond the sustained rate, for a backfill; more: RATE_LIMITED with a wait. */
   maxFixBurstPerSession: 50_000,
-  /** Bytes appended and not yet durable, per gateway; more: appends are refused with LOG_UNAVAILABLE and verdicts withheld. */
+  /** Bytes appended and not yet durable, per gateway and region; more: appends are refused with LOG_UNAVAILABLE and verdicts withheld. */
   maxPendingLogBytes: 64 << 20,
   /** Fixes in one log entry; more go into the next one. */
   maxFixesPerEntry: 100,
