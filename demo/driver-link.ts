@@ -19,6 +19,8 @@ export type DriverLinkOptions = {
   address: string;
   token: string;
   sessionId: string;
+  /** Region that the last link of the session was told; empty at first. */
+  lastRegion?: string;
   /** Device clock, milliseconds since 1970. */
   now(): number;
   /** Told of every assignment, the one in Welcome included. */
@@ -27,7 +29,10 @@ export type DriverLinkOptions = {
   onLaterAck?(ack: Ack): void;
 };
 
-/** A driver's gRPC stream: says hello, sends fixes, gives each batch its Ack. Reconnecting is its user's business. */
+/**
+ * A driver's gRPC stream: says hello, again where it is told to move, sends fixes, gives each batch its Ack. Reconnecting is
+ * its user's business.
+ */
 export class DriverLink {
   readonly #options: DriverLinkOptions;
   readonly #client: Client;
@@ -35,11 +40,14 @@ export class DriverLink {
   readonly #acks = new Map<number, { resolve(ack: Ack): void; reject(error: Error): void }>();
   readonly #welcome = Promise.withResolvers<Welcome>();
   readonly #closed = Promise.withResolvers<Error | undefined>();
+  #region: string;
   #batchId = 0;
+  #saidGoodbye = false;
   #error: Error | undefined;
 
   constructor(options: DriverLinkOptions) {
     this.#options = options;
+    this.#region = options.lastRegion ?? "";
     // A connection of its own, as every phone has: links of one process would else share one.
     this.#client = new Client(options.address, credentials.createInsecure(), {
       "grpc.use_local_subchannel_pool": 1,
@@ -63,6 +71,11 @@ export class DriverLink {
     return this.#closed.promise;
   }
 
+  /** The region that the party belongs to, as last told: to be given to the next link of the session. */
+  get region(): string {
+    return this.#region;
+  }
+
   /** Opens the session. */
   hello(position?: { latDeg: number; lonDeg: number }): Promise<Welcome> {
     this.#send({
@@ -71,6 +84,7 @@ export class DriverLink {
         sessionId: this.#options.sessionId,
         deviceId: "bimride-link",
         appVersion: "1",
+        lastRegion: this.#region,
         deviceTimeMs: BigInt(Math.round(this.#options.now())),
         ...(position ? { position: { latitudeDeg: position.latDeg, longitudeDeg: position.lonDeg } } : {}),
       },
@@ -92,6 +106,7 @@ export class DriverLink {
 
   /** Says goodbye. */
   close(): void {
+    this.#saidGoodbye = true;
     this.#stream.end();
   }
 
@@ -111,8 +126,12 @@ export class DriverLink {
 
   #received({ message }: PublishResponse): void {
     if (message.case === "welcome") {
+      this.#region = message.value.region;
       this.#welcome.resolve(message.value);
       if (message.value.assignment) this.#options.onAssignment?.(message.value.assignment);
+    } else if (message.case === "move") {
+      this.#region = message.value.region;
+      if (!this.#saidGoodbye) void this.hello();
     } else if (message.case === "assignment") this.#options.onAssignment?.(message.value);
     else if (message.case === "ack" && message.value.batchId === 0) this.#options.onLaterAck?.(message.value);
     else if (message.case === "ack")

@@ -31,6 +31,8 @@ export class Phone {
   readonly #options: PhoneOptions;
   readonly #kept = new Map<number, Fix>();
   #link: DriverLink | undefined;
+  /** As the last link was told. */
+  #region = "";
   #connecting = false;
   #stopped = false;
   #online = true;
@@ -38,7 +40,6 @@ export class Phone {
   #retry: NodeJS.Timeout | undefined;
   /** Gateways to try before placement is asked again. */
   #gateways: string[] = [];
-  #region = "";
   /** Fixes that are durable or were refused for good. */
   acked = 0;
 
@@ -86,10 +87,13 @@ export class Phone {
     const { sessionId, now } = this.#options;
     const token = await this.#options.token();
     const address = await this.#address(token);
-    const link = new DriverLink({ address, token, sessionId, now, onLaterAck: (ack) => this.#acked(ack) });
+    const link = new DriverLink({
+      ...{ address, token, sessionId, now, lastRegion: this.#region },
+      onLaterAck: (ack) => this.#acked(ack),
+    });
     void link.closed.then(() => this.#lost(link));
     try {
-      this.#region = (await link.hello()).region;
+      await link.hello(this.#newest());
     } catch {
       return; // `closed` has the same error and leads to the next try
     } finally {
@@ -110,14 +114,21 @@ export class Phone {
     const { address, locate } = this.#options;
     if (locate === undefined) return address;
     if (this.#gateways.length === 0) {
-      const [place] = this.#kept.values();
-      const named = await locateGateways(locate, token, place, this.#region);
+      const named = await locateGateways(locate, token, this.#newest(), this.#region);
       this.#gateways = [...new Set([...named, address])];
     }
     return this.#gateways.shift()!;
   }
 
+  /** Where the phone was last, as far as it has that still to send. */
+  #newest(): Fix | undefined {
+    let newest: Fix | undefined;
+    for (const fix of this.#kept.values()) if (!newest || fix.seq > newest.seq) newest = fix;
+    return newest;
+  }
+
   #lost(link: DriverLink): void {
+    this.#region = link.region;
     if (this.#link === link) this.#link = undefined;
     this.#connecting = false;
     const most = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#tries++);

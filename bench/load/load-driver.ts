@@ -46,6 +46,8 @@ export class LoadDriver {
   #link: DriverLink | undefined;
   #gateway: number;
   #seq = 0;
+  /** As the last link was told. */
+  #region = "";
   #place: { latDeg: number; lonDeg: number };
   #stopped = false;
 
@@ -126,11 +128,12 @@ export class LoadDriver {
       address: inTurn(this.#options.gatewayAddresses, this.#gateway),
       token: this.#options.token,
       sessionId: this.sessionId,
+      lastRegion: this.#region,
       now: () => Date.now(),
       onLaterAck: (ack) => this.#acked(ack),
     });
     const timer = setTimeout(() => link.cut(), HELLO_PATIENCE_MS);
-    const welcome = await link.hello().catch(() => undefined);
+    const welcome = await link.hello(this.#place).catch(() => undefined);
     clearTimeout(timer);
     return welcome && link;
   }
@@ -138,6 +141,7 @@ export class LoadDriver {
   #lost(link: DriverLink): void {
     if (this.#link !== link) return;
     this.#link = undefined;
+    this.#region = link.region;
     this.#waiting.clear();
     this.#gateway++;
     if (!this.#stopped) void pause(RECONNECT_MS * (0.5 + Math.random())).then(() => this.connect());
