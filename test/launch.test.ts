@@ -25,7 +25,7 @@ test("an old Node is told in one line what is needed and how to start", async ()
 test("a command that is not on the list is refused with the list", async () => {
   const { code, err } = await run([LAUNCHER, "../secret"]);
   expect(code).toBe(2);
-  expect(err).toContain("bimride|bimctl|drive");
+  expect(err).toContain("bimride|gateway|processor|edge|bimctl|drive");
 });
 
 test("a command gets its arguments and its exit code gets out", async () => {
