@@ -12,6 +12,8 @@ const TABLES = [
   ...["trips", "trips_by_rider", "trips_by_driver", "trips_by_hour"],
   ...["trip_of_driver", "trip_of_key", "trip_outbox", "trip_buckets"],
 ];
+/** Dropping and emptying tables takes longer than what the engine does. */
+const PATIENT = { readTimeout: 60_000, prepare: false };
 const RETENTION_MS = 30 * 86_400_000;
 
 /** A keyspace of its own in the shared Cassandra. */
@@ -31,13 +33,13 @@ export async function tripsKeyspace() {
       openCassandraTrips({ link, retentionMs: RETENTION_MS, ...more }),
     /** Removes everything in it. */
     async empty() {
-      await Promise.all(TABLES.map((table) => link.execute(`TRUNCATE ${table}`, [])));
+      await Promise.all(TABLES.map((table) => link.client.execute(`TRUNCATE ${table}`, [], PATIENT)));
     },
     async rows(cql: string, over: CassandraLink = link) {
       return (await over.execute(cql, [])).rows;
     },
     async [Symbol.asyncDispose]() {
-      await link.client.execute(`DROP KEYSPACE ${options.keyspace}`);
+      await link.client.execute(`DROP KEYSPACE ${options.keyspace}`, [], PATIENT);
       await link[Symbol.asyncDispose]();
     },
   };

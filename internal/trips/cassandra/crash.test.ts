@@ -1,0 +1,70 @@
+import { expect, test, vi } from "vitest";
+import { CASSANDRA_DATA_CENTER, startCassandra } from "../../../test/kit/engines/cassandra.ts";
+import { connectCassandra } from "../../cassandra/link.ts";
+import { migrate } from "../../cassandra/migrate.ts";
+import { canceled, trip } from "../test-trips.ts";
+import { openCassandraTrips } from "./trips.ts";
+
+const WRITERS = 8;
+const ANSWERED_BEFORE = 150;
+
+/** The kit's nodes run with `commitlog_sync: batch`, see docs/OPERATIONS.md. */
+test("while Cassandra is away everything is STORE_UNAVAILABLE; what was answered before a kill -9 is there afterwards, and works", {
+  timeout: 240_000,
+}, async () => {
+  await using node = await startCassandra();
+  const options = {
+    contactPoints: [node.address],
+    localDataCenter: CASSANDRA_DATA_CENTER,
+    keyspace: "crash",
+  };
+  await migrate(options, { replication: 1, print: () => undefined });
+  await using link = await connectCassandra(options);
+  await using trips = await openCassandraTrips({ link, retentionMs: 86_400_000, holdGraceMs: 50 });
+  const answered = new Map<string, number>();
+  let killed: Promise<void> | undefined;
+  let next = 0;
+  const write = async () => {
+    for (;;) {
+      const number = ++next;
+      const created = trip(number);
+      for (const version of number % 2 === 0 ? [created] : [created, canceled(created)]) {
+        expect(await trips.put(version)).toEqual({ stored: true });
+        answered.set(version.tripId, version.version);
+        if (answered.size >= ANSWERED_BEFORE) killed ??= node.kill("SIGKILL");
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: WRITERS }, write));
+  const away = { code: "STORE_UNAVAILABLE" };
+  for (const end of ends) expect(end).toMatchObject({ status: "rejected", reason: away });
+  await killed;
+  for (const ask of [
+    () => trips.put(trip(next + 1)),
+    () => trips.get(trip(1).tripId),
+    () => trips.list({}, 1, ""),
+    () => trips.runningOf("d1"),
+    () => trips.pending(1),
+    () => trips.published(trip(1).tripId, 1),
+  ])
+    await expect(ask()).rejects.toMatchObject(away);
+
+  await node.start();
+  await vi.waitFor(() => trips.get(trip(1).tripId), { timeout: 60_000, interval: 100 });
+  await using later = await openCassandraTrips({
+    ...{ link, retentionMs: 86_400_000, holdGraceMs: 50, orphanAfterMs: 0 },
+  });
+  const pending = await later.pending(10_000);
+  const listed = new Set(pending.map(({ trip: { tripId, version } }) => `${tripId} ${version}`));
+  for (const [tripId, version] of answered) {
+    expect((await later.get(tripId))?.version).toBeGreaterThanOrEqual(version);
+    for (let each = 1; each <= version; each++) expect(listed).toContain(`${tripId} ${each}`);
+  }
+  // Nobody is stuck, whatever the puts under way left.
+  for (let number = 1; number <= next; number++) {
+    const running = await later.runningOf(`d${number}`);
+    expect(await later.put(trip(100_000 + number, `d${number}`))).toEqual(
+      running ? { stored: false, reason: "driverBusy" } : { stored: true },
+    );
+  }
+});
