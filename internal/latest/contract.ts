@@ -1,117 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { haversineM, type Rect, rectContains } from "../core/geo.ts";
-import type { TripLive } from "../core/live.ts";
-import type { Trip } from "../core/trip.ts";
 import { VirtualClock } from "../core/virtual-clock.ts";
-import type { Latest, LatestFlush, LatestParty } from "./latest.ts";
-
-const TRIP = "se1-00000000000000000000000000";
-
-function car(id: string, fields: Partial<LatestParty> = {}): LatestParty {
-  return {
-    partyKey: `driver/${id}`,
-    sessionEpoch: 1,
-    seq: 1,
-    latDeg: 57.7,
-    lonDeg: 11.97,
-    headingDeg: Number.NaN,
-    speedMps: 3,
-    capturedAtMs: 1_000,
-    receivedAtMs: 1_100,
-    tripId: "",
-    ...fields,
-  };
-}
-
-function live(sequence: number, fields: Partial<TripLive> = {}): TripLive {
-  const trip: Trip = {
-    tripId: TRIP,
-    region: "se1",
-    type: "exclusive",
-    version: 1,
-    generation: 1,
-    status: "NEW",
-    statusSource: "explicit",
-    statusAtMs: 0,
-    waypointIndex: 0,
-    riderIds: ["r1"],
-    driverId: "d1",
-    waypoints: [],
-    plannedPath: [],
-    createdAtMs: 0,
-    updatedAtMs: 0,
-    assignments: [],
-    endedAtMs: 0,
-    cancelReason: "",
-  };
-  const version = { generation: 1, sequence, index: 0 };
-  return {
-    tripId: TRIP,
-    version,
-    trip,
-    position: undefined,
-    trail: [],
-    device: undefined,
-    dropAtMs: 0,
-    ...fields,
-  };
-}
-
-/** Coordinates are whole in 1e-7 degrees, the resolution of what viewers are shown. */
-const FULL_LIVE = live(7, {
-  trip: {
-    ...live(7).trip,
-    version: 2,
-    status: "ENROUTE_TO_PICKUP",
-    riderIds: ["r1", "r2"],
-    waypoints: [{ kind: "pickup", position: { latDeg: 57.7, lonDeg: 11.97 }, riderId: "r1", label: "Ö, 1" }],
-    plannedPath: [
-      { latDeg: 57.7, lonDeg: 11.97 },
-      { latDeg: 57.71, lonDeg: 11.98 },
-    ],
-    assignments: [{ driverId: "d1", fromMs: 5, toMs: 0 }],
-  },
-  position: {
-    ...{ latDeg: 57.7012345, lonDeg: -0.0000001, headingDeg: Number.NaN, speedMps: 3.5, accuracyM: 4.25 },
-    ...{ capturedAtMs: 1_000, receivedAtMs: 1_100, loggedAtMs: 1_101, processedAtMs: 1_102 },
-  },
-  trail: [
-    { latDeg: 57.7, lonDeg: 179.9999999, capturedAtMs: 500 },
-    { latDeg: -57.7012345, lonDeg: -180, capturedAtMs: 1_000 },
-  ],
-  device: { state: { batteryPercent: 55, network: "wifi", gpsEnabled: false }, connected: true, atMs: 900 },
-});
-
-function flush(fields: Partial<LatestFlush>): LatestFlush {
-  return { partition: 3, partitionEpoch: 10, parties: [], trips: [], removed: [], ...fields };
-}
-
-/** Latitudes and longitudes where geometry is hardest, and anywhere. */
-const latitudes = fc.oneof(
-  fc.double({ min: -90, max: 90, noNaN: true }),
-  fc.constantFrom(-90, 90, 0, 89.999, -89.999),
-  fc.double({ min: 57.69, max: 57.71, noNaN: true }),
-);
-const longitudes = fc.oneof(
-  fc.double({ min: -180, max: 180, noNaN: true }),
-  fc.constantFrom(-180, 180, 0, 179.999, -179.999),
-  fc.double({ min: 11.95, max: 11.99, noNaN: true }),
-);
-const places = fc.record({ latDeg: latitudes, lonDeg: longitudes });
-const fleets = fc.array(places, { maxLength: 60 }).map((list) => list.map((place, i) => car(`c${i}`, place)));
-const radii = fc.oneof(
-  fc.double({ min: 0, max: 5_000, noNaN: true }),
-  fc.double({ min: 0, max: 25_000_000, noNaN: true }),
-);
-
-function nearbyByForce(fleet: LatestParty[], latDeg: number, lonDeg: number, radiusM: number, limit: number) {
-  return fleet
-    .map((party) => ({ ...party, distanceM: haversineM(latDeg, lonDeg, party.latDeg, party.lonDeg) }))
-    .filter((party) => party.distanceM <= radiusM)
-    .sort((a, b) => a.distanceM - b.distanceM || (a.partyKey < b.partyKey ? -1 : 1))
-    .slice(0, limit);
-}
+import type { Latest, LatestFlush } from "./latest.ts";
+import { searchContract } from "./search-contract.ts";
+import { car, FULL_LIVE, flush, live, TRIP } from "./test-data.ts";
 
 /** The same fix is at the same place, whoever writes it. */
 const latOf = (id: number, seq: number) => (id * 41 + seq) / 4;
@@ -204,6 +96,19 @@ export function latestContract(engine: string, open: (clock: VirtualClock) => Pr
       clock.advanceTo(1_800_000);
       expect(await latest.trip(TRIP)).toBeUndefined();
       expect(await latest.sweep(2_000, 1_800_000)).toEqual({ parties: 0, trips: 1 });
+    });
+
+    it("sweeps by the last receipt, whatever was heard before it", async () => {
+      await using latest = await opened();
+      const heard = [1_000, 5_000, 4_000].map((receivedAtMs, seq) => car("a", { seq, receivedAtMs }));
+      await latest.update(flush({ parties: [heard[0]!, car("b", { receivedAtMs: 1_000 })] }));
+      await latest.update(flush({ parties: [heard[1]!] }));
+      expect(await latest.sweep(3_000, 3_000)).toEqual({ parties: 1, trips: 0 });
+      expect(await latest.nearby(57.7, 11.97, 100, 10)).toMatchObject([{ partyKey: "driver/a" }]);
+      await latest.update(flush({ parties: [heard[2]!] }));
+      expect(await latest.sweep(4_000, 4_000)).toEqual({ parties: 0, trips: 0 });
+      expect(await latest.sweep(4_001, 4_001)).toEqual({ parties: 1, trips: 0 });
+      expect(await latest.party("driver/a")).toBeUndefined();
     });
 
     it("shows no trip whose live access was over when it came", async () => {
@@ -325,65 +230,6 @@ export function latestContract(engine: string, open: (clock: VirtualClock) => Pr
       expect(losses).toBe(0);
     });
 
-    it("finds the nearest parties like brute force, at poles and the 180th meridian too", async () => {
-      await fc.assert(
-        fc.asyncProperty(
-          fleets,
-          places,
-          radii,
-          fc.integer({ min: 1, max: 20 }),
-          async (fleet, at, radiusM, limit) => {
-            await using latest = await opened();
-            await latest.update(flush({ parties: fleet }));
-            const found = await latest.nearby(at.latDeg, at.lonDeg, radiusM, limit);
-            expect(found).toEqual(nearbyByForce(fleet, at.latDeg, at.lonDeg, radiusM, limit));
-          },
-        ),
-        { numRuns: 500 },
-      );
-    });
-
-    it("finds the parties of a rectangle like brute force, and says when there are more", async () => {
-      const rects: fc.Arbitrary<Rect> = fc.tuple(places, places).map(([a, b]) => ({
-        southDeg: Math.min(a.latDeg, b.latDeg),
-        northDeg: Math.max(a.latDeg, b.latDeg),
-        westDeg: a.lonDeg,
-        eastDeg: b.lonDeg,
-      }));
-      await fc.assert(
-        fc.asyncProperty(fleets, rects, fc.integer({ min: 1, max: 60 }), async (fleet, rect, limit) => {
-          await using latest = await opened();
-          await latest.update(flush({ parties: fleet }));
-          const inside = fleet.filter((party) => rectContains(rect, party.latDeg, party.lonDeg));
-          const found = await latest.within(rect, limit);
-          expect(found.truncated).toBe(inside.length > limit);
-          expect(found.parties).toHaveLength(Math.min(limit, inside.length));
-          expect(new Set(found.parties.map((party) => party.partyKey)).size).toBe(found.parties.length);
-          expect(inside).toEqual(expect.arrayContaining(found.parties));
-        }),
-        { numRuns: 500 },
-      );
-    });
-
-    it("finds everything after many moves, removals and returns like brute force", async () => {
-      const moves = fc.array(fc.record({ id: fc.nat(15), at: places, gone: fc.boolean() }), {
-        maxLength: 120,
-      });
-      await fc.assert(
-        fc.asyncProperty(moves, places, radii, async (script, at, radiusM) => {
-          await using latest = await opened();
-          const fleet = new Map<string, LatestParty>();
-          for (const [seq, { id, at: place, gone }] of script.entries()) {
-            const party = car(`c${id}`, { ...place, seq });
-            if (gone) fleet.delete(party.partyKey);
-            else fleet.set(party.partyKey, party);
-            await latest.update(flush(gone ? { removed: [party.partyKey] } : { parties: [party] }));
-          }
-          const found = await latest.nearby(at.latDeg, at.lonDeg, radiusM, 50);
-          expect(found).toEqual(nearbyByForce([...fleet.values()], at.latDeg, at.lonDeg, radiusM, 50));
-        }),
-        { numRuns: 100 },
-      );
-    });
+    searchContract(opened);
   });
 }

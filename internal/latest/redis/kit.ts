@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
-import type { VirtualClock } from "../../core/virtual-clock.ts";
+import type { Clock } from "../../core/time.ts";
 import { connectRedis } from "../../redis/link.ts";
 import type { Latest } from "../latest.ts";
 import { openRedisLatest } from "./latest.ts";
 
-const LIMITS = { partitions: 4, partyIdleMs: 3_600_000 };
+/** What tests open a latest state with. */
+export const TEST_LIMITS = { partitions: 4, partyIdleMs: 3_600_000 };
 
 /** `host:port` taken apart. */
 export function nodeAt(address: string): { host: string; port: number } {
@@ -24,15 +25,40 @@ export async function startRedisHarness(addresses: readonly string[], cluster = 
   const regions: string[] = [];
   return {
     link,
-    open(clock: VirtualClock, region = freshRegion(), writer?: string): Promise<Latest> {
+    open(clock: Clock, region = freshRegion()): Promise<Latest> {
       regions.push(region);
-      return openRedisLatest({ link, region, limits: LIMITS, clock, ...(writer ? { writer } : {}) });
+      return openRedisLatest({ link, region, limits: TEST_LIMITS, clock });
     },
     async [Symbol.asyncDispose]() {
       await link[Symbol.asyncDispose]();
       for (const address of cluster ? [] : addresses) await removeRegions(address, new Set(regions));
     },
   };
+}
+
+/** FLUSHALL, for servers that the test itself started. */
+export async function emptyServer(address: string): Promise<void> {
+  const client = new Redis({ ...nodeAt(address), protocol: 2 });
+  await client.flushall();
+  client.disconnect();
+}
+
+/** The server's keys with their expiries, -1 for none. */
+export async function keysOf(address: string): Promise<{ key: string; ttlMs: number }[]> {
+  const client = new Redis({ ...nodeAt(address), protocol: 2 });
+  const keys = await client.keys("*");
+  const ttls = await Promise.all(keys.map((key) => client.pttl(key)));
+  client.disconnect();
+  return keys.map((key, i) => ({ key, ttlMs: ttls[i]! }));
+}
+
+/** What the writers last said on the server, by key. */
+export async function marksOn(address: string): Promise<number[]> {
+  const client = new Redis({ ...nodeAt(address), protocol: 2 });
+  const keys = (await client.keys("*:mark:*")).sort();
+  const marks = await Promise.all(keys.map(async (key) => Number(await client.get(key))));
+  client.disconnect();
+  return marks;
 }
 
 async function removeRegions(address: string, regions: ReadonlySet<string>): Promise<void> {
