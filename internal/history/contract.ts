@@ -2,13 +2,21 @@ import fc from "fast-check";
 import { describe, expect, test as vitestTest } from "vitest";
 import type { Party } from "../core/fix.ts";
 import { type Clock, systemClock } from "../core/time.ts";
-import type { History, RecordedFix, TrackChunk, TrackQuery, TripEvent, TripFinal } from "./history.ts";
+import type {
+  History,
+  HistoryStore,
+  RecordedFix,
+  TrackChunk,
+  TrackQuery,
+  TripEvent,
+  TripFinal,
+} from "./history.ts";
 import { chunkOf, recordedFix } from "./test-data.ts";
 
 /** How the suite gets at one engine: every harness is an empty store of its own. */
 export type HistoryHarness = {
   /** Opens the store with {@link CONTRACT_CLOCK} and {@link CONTRACT_RETENTION_MS}; several at once give the same store. */
-  open(): Promise<History>;
+  open(): Promise<HistoryStore>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -60,6 +68,7 @@ export function historyContract(
     chunks(test, start);
     versions(test, start);
     tracks(test, start);
+    rows(test, start);
     trips(test, start);
   });
 }
@@ -300,6 +309,60 @@ function tracks(test: Test, start: () => Promise<HistoryHarness>): void {
     const query = { party: DRIVER, fromMs: T0, toMs: T0 + days * 86_400_000, limit: 5_000 };
     const seqs = (await paged(history, query)).map(({ seq }) => seq);
     expect(seqs).toEqual(Array.from({ length: count }, (_, i) => i));
+  });
+}
+
+function rows(test: Test, start: () => Promise<HistoryHarness>): void {
+  const twoHoursMs = 7_200_000;
+  const fixes = Array.from({ length: 40 }, (_, i) =>
+    recordedFix(T0 + i * 30_000, i, { receivedAtMs: T0 + i * 30_000 }),
+  );
+  const late = recordedFix(T0 - twoHoursMs, 99, { late: true, receivedAtMs: T0 + 9_000 });
+  const all = [...cutInto(DRIVER, fixes, 8), chunkOf(DRIVER, [recordedFix(T0 + 8_000, 98), late], 7)];
+
+  test("chunks are given as they are stored, those that reach into the range and no others", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    await history.putChunks(all);
+    await history.putChunks([chunkOf({ kind: "rider", id: "d1" }, fixes)]);
+    const within = (atMs: number, fromMs: number, toMs: number) => atMs >= fromMs && atMs <= toMs;
+    for (const [fromMs, toMs] of [
+      [T0 + 250_000, T0 + 600_000],
+      [late.capturedAtMs, late.capturedAtMs],
+      [T0 - 60_000, T0 - 50_000],
+      [T0 - 1e8, T0 + 1e8],
+    ] as const) {
+      const found = await history.chunks({ party: DRIVER, fromMs, toMs });
+      const own = (chunk: TrackChunk) => chunk.fixes.filter((fix) => within(fix.capturedAtMs, fromMs, toMs));
+      expect(found.flatMap(own).map(key).sort()).toEqual(all.flatMap(own).map(key).sort());
+      for (const chunk of found) {
+        const whole = all.find(
+          ({ firstSeq, firstSequence }) =>
+            firstSeq === chunk.firstSeq && firstSequence === chunk.firstSequence,
+        )!;
+        expect(chunk).toMatchObject({
+          party: DRIVER,
+          sessionId: whole.sessionId,
+          firstAtMs: whole.firstAtMs,
+        });
+        for (const fix of chunk.fixes) expect(whole.fixes).toContainEqual(fix);
+      }
+    }
+  });
+
+  test("a chunk that was read and is written again, corrected, replaces itself", async () => {
+    await using harness = await start();
+    await using history = await harness.open();
+    await history.putChunks(all);
+    const range = { party: DRIVER, fromMs: T0 - 1e8, toMs: T0 + 1e8 };
+    const corrected = (fix: RecordedFix) => ({ ...fix, altitudeM: fix.seq });
+    for (const chunk of await history.chunks(range))
+      await history.putChunks([{ ...chunk, fixes: chunk.fixes.map(corrected) }], { repair: true });
+    const expected = [late, ...fixes.slice(0, 1), recordedFix(T0 + 8_000, 98), ...fixes.slice(1)].map(
+      corrected,
+    );
+    expect(await history.track(whole(DRIVER))).toEqual(expected);
+    expect((await history.chunks(range)).flatMap((chunk) => chunk.fixes)).toHaveLength(expected.length);
   });
 }
 

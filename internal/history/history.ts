@@ -32,6 +32,18 @@ export interface History {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A store itself, not several as one: for what is stored to be compared with the log, and corrected where it is. */
+export interface HistoryStore extends History {
+  /**
+   * The chunks as they are stored that hold fixes of the party captured in [fromMs, toMs] (corrected time), in no order;
+   * written again with `putChunks` they replace themselves. One chunk may come in several parts under the same key, with
+   * other fixes in each. All come at once: ask for an hour at most.
+   */
+  chunks(query: ChunkQuery): Promise<TrackChunk[]>;
+}
+
+export type ChunkQuery = { party: Party; fromMs: number; toMs: number };
+
 export type PutOptions = {
   /** Writes over whatever is there, as of now: for a view that is built anew from the log. */
   repair?: boolean;

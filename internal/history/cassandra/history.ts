@@ -2,7 +2,8 @@ import type { CassandraLink } from "../../cassandra/link.ts";
 import { BimrideError } from "../../core/errors.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
 import type {
-  History,
+  ChunkQuery,
+  HistoryStore,
   PutOptions,
   RecordedFix,
   TrackChunk,
@@ -13,7 +14,7 @@ import type {
 import { repairVersion } from "../version.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { DAY_MS } from "./pieces.ts";
-import { readTrack } from "./track-reader.ts";
+import { readTrack, storedChunks } from "./track-reader.ts";
 import { TripRecords } from "./trip-records.ts";
 
 /** How far beyond the clock fixes may lie, and how long rows may outlive the retention. */
@@ -32,11 +33,11 @@ export type CassandraHistoryOptions = {
  * Opens the history in Cassandra. A resolved write is with a quorum of the data centre's copies. Rows leave by their TTL,
  * so `trim` does nothing.
  */
-export async function openCassandraHistory(options: CassandraHistoryOptions): Promise<History> {
+export async function openCassandraHistory(options: CassandraHistoryOptions): Promise<HistoryStore> {
   return new CassandraHistory(options);
 }
 
-class CassandraHistory implements History {
+class CassandraHistory implements HistoryStore {
   readonly #link: CassandraLink;
   readonly #retentionMs: number;
   readonly #clock: Clock;
@@ -76,6 +77,11 @@ class CassandraHistory implements History {
     const nowMs = this.#clock.now();
     const span = { fromMs: nowMs - this.#retentionMs - SPAN_MARGIN_MS, toMs: nowMs + SPAN_MARGIN_MS };
     return readTrack(this.#link, query, span);
+  }
+
+  async chunks(query: ChunkQuery): Promise<TrackChunk[]> {
+    this.#checkOpen();
+    return storedChunks(this.#link, query);
   }
 
   async final(tripId: string): Promise<TripFinal | undefined> {

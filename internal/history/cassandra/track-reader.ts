@@ -1,7 +1,8 @@
+import type { types } from "cassandra-driver";
 import type { CassandraLink } from "../../cassandra/link.ts";
 import { partyKey } from "../../core/fix.ts";
 import { decodeChunk } from "../codec.ts";
-import type { RecordedFix, TrackQuery } from "../history.ts";
+import type { ChunkQuery, RecordedFix, TrackChunk, TrackQuery } from "../history.ts";
 import { correctedAtMs, isAsked, mergeFixes, trackKey } from "../merge.ts";
 import { dayOf, SLACK_MS } from "./pieces.ts";
 
@@ -19,6 +20,9 @@ const MAX_ROWS_PER_READ = 256;
 const MAX_DAYS_AT_ONCE = 8;
 
 const SELECT = `SELECT first_at, fixes FROM track_chunks
+  WHERE party = ? AND day = ? AND first_at >= ? AND first_at <= ?`;
+
+const SELECT_STORED = `SELECT session_id, first_seq, first_sequence, chunk_at, fixes FROM track_chunks
   WHERE party = ? AND day = ? AND first_at >= ? AND first_at <= ?`;
 
 /** Rows in order of first_at; `readUntilMs`: all rows before it have been given, Infinity at the end. */
@@ -49,6 +53,37 @@ export async function readTrack(link: CassandraLink, query: TrackQuery, span: Sp
     waiting = waiting.filter((fix) => correctedAtMs(fix) >= untilMs - REPEAT_MARGIN_MS);
   }
   return page;
+}
+
+/** The party's rows as chunks under the keys that they were written with; a chunk of several rows comes as several. */
+export async function storedChunks(
+  link: CassandraLink,
+  { party, fromMs, toMs }: ChunkQuery,
+): Promise<TrackChunk[]> {
+  const chunks: TrackChunk[] = [];
+  const [first, last] = [Math.floor(fromMs - SLACK_MS), Math.ceil(toMs + SLACK_MS)];
+  for (let day = dayOf(first); day <= dayOf(last); day++) {
+    let pageState: string | undefined;
+    do {
+      const options = { fetchSize: MAX_ROWS_PER_READ, ...(pageState === undefined ? {} : { pageState }) };
+      const answer = await link.execute(SELECT_STORED, [partyKey(party), day, first, last], options);
+      for (const row of answer.rows) {
+        const chunk = { ...decodeChunk(row.fixes as Uint8Array), ...keyOf(row) };
+        if (chunk.minAtMs <= toMs && chunk.maxAtMs >= fromMs) chunks.push(chunk);
+      }
+      pageState = answer.pageState ?? undefined;
+    } while (pageState !== undefined);
+  }
+  return chunks;
+}
+
+function keyOf(row: types.Row): Pick<TrackChunk, "sessionId" | "firstAtMs" | "firstSeq" | "firstSequence"> {
+  return {
+    sessionId: String(row.session_id),
+    firstAtMs: (row.chunk_at as Date).getTime(),
+    firstSeq: Number(row.first_seq),
+    firstSequence: Number(row.first_sequence),
+  };
 }
 
 async function* parts(link: CassandraLink, query: TrackQuery, span: Span): AsyncGenerator<Part> {

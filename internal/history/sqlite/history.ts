@@ -6,7 +6,8 @@ import type { Fault } from "../../sqlite/faults.ts";
 import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
 import { decodeChunk, decodeFinalTrack, encodeChunk, encodeFinalTrack } from "../codec.ts";
 import type {
-  History,
+  ChunkQuery,
+  HistoryStore,
   PhaseSpan,
   PutOptions,
   RecordedFix,
@@ -43,7 +44,7 @@ export type SqliteHistoryOptions = {
 export async function openSqliteHistory(
   options: SqliteHistoryOptions,
   entry: URL = new URL("./history.worker.ts", import.meta.url),
-): Promise<History> {
+): Promise<HistoryStore> {
   const { path, maxBytes, reserveBytes, clock = systemClock } = options;
   const data: DatabaseOptions = { path, maxBytes, reserveBytes };
   const { worker } = await SqliteWorker.start<HistoryWorkerOperations, undefined>({
@@ -61,7 +62,7 @@ function toError({ message }: Fault): BimrideError {
 }
 
 /** A resolved write is committed with synchronous=FULL; writes that arrive during a commit share the next one. */
-class SqliteHistory implements History {
+class SqliteHistory implements HistoryStore {
   readonly #worker: SqliteWorker<HistoryWorkerOperations>;
   readonly #clock: Clock;
   #writing: Promise<void> = Promise.resolve();
@@ -95,6 +96,10 @@ class SqliteHistory implements History {
   async track(query: TrackQuery): Promise<RecordedFix[]> {
     const runs = await this.#worker.call("track", query);
     return unpack(runs).flatMap((run) => decodeChunk(run).fixes);
+  }
+
+  async chunks(query: ChunkQuery): Promise<TrackChunk[]> {
+    return unpack(await this.#worker.call("chunks", query)).map(decodeChunk);
   }
 
   async putFinal(final: TripFinal): Promise<void> {

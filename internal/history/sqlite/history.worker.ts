@@ -2,7 +2,7 @@ import { workerData } from "node:worker_threads";
 import { type DatabaseOptions, DEFAULT_RESERVE_BYTES, openDatabase } from "../../sqlite/database.ts";
 import { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import { serve } from "../../sqlite/serve.ts";
-import type { TrackQuery } from "../history.ts";
+import type { ChunkQuery, TrackQuery } from "../history.ts";
 import {
   type ChunkRows,
   type EventQuery,
@@ -19,6 +19,7 @@ export type HistoryWorkerOperations = {
   putEvents: (rows: readonly EventRow[]) => ReturnType<HistoryOperations["putEvents"]>;
   trim: (query: TrimQuery) => ReturnType<HistoryOperations["trim"]>;
   track: (query: TrackQuery) => ReturnType<HistoryOperations["track"]>;
+  chunks: (query: ChunkQuery) => ReturnType<HistoryOperations["chunks"]>;
   final: (tripId: string) => ReturnType<HistoryOperations["final"]>;
   events: (query: EventQuery) => ReturnType<HistoryOperations["events"]>;
 };
@@ -43,6 +44,7 @@ serve(
       },
       reads: {
         track: (query) => history.track(query),
+        chunks: (query) => history.chunks(query),
         final: (tripId) => history.final(tripId),
         events: (query) => history.events(query),
       },

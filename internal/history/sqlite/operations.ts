@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { DiskReserve } from "../../sqlite/disk-reserve.ts";
 import type { Answer } from "../../sqlite/serve.ts";
-import type { TrackQuery } from "../history.ts";
+import type { ChunkQuery, TrackQuery } from "../history.ts";
 import { type Packed, pack, unpack } from "./packed.ts";
 import { SLACK_MS, TrackReader, toRuns } from "./track-reader.ts";
 
@@ -92,6 +92,11 @@ export class HistoryOperations {
 
   track(query: TrackQuery): Answer<Packed> {
     const packed = pack(toRuns(query.party, this.#reader.read(query)));
+    return { value: packed, transfer: [packed.bytes.buffer] };
+  }
+
+  chunks(query: ChunkQuery): Answer<Packed> {
+    const packed = pack(this.#reader.stored(query));
     return { value: packed, transfer: [packed.bytes.buffer] };
   }
 

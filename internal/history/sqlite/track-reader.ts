@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Party, partyKey } from "../../core/fix.ts";
 import { decodeChunk, encodeChunk } from "../codec.ts";
-import type { RecordedFix, TrackQuery } from "../history.ts";
+import type { ChunkQuery, RecordedFix, TrackQuery } from "../history.ts";
 import { correctedAtMs, isAsked, mergeFixes, trackKey } from "../merge.ts";
 
 /**
@@ -26,14 +26,24 @@ type Window = { untilMs: number; last: boolean; fixes: RecordedFix[] };
 export class TrackReader {
   readonly #near: StatementSync;
   readonly #wide: StatementSync;
+  readonly #stored: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#near = db.prepare(`
       SELECT first_at_ms, fixes FROM chunks WHERE party = ? AND first_at_ms BETWEEN ? AND ? AND wide = 0
       ORDER BY first_at_ms LIMIT ?`);
+    this.#stored = db.prepare(`
+      SELECT fixes FROM chunks WHERE party = :party AND min_at_ms <= :toMs AND max_at_ms >= :fromMs
+        AND (wide = 1 OR first_at_ms BETWEEN :fromMs - ${SLACK_MS} AND :toMs + ${SLACK_MS})`);
     this.#wide = db.prepare(
       "SELECT fixes FROM chunks WHERE party = ? AND wide = 1 AND min_at_ms <= ? AND max_at_ms >= ?",
     );
+  }
+
+  /** The party's chunks as stored that reach into the range. */
+  stored({ party, fromMs, toMs }: ChunkQuery): Uint8Array[] {
+    const rows = this.#stored.all({ party: partyKey(party), fromMs, toMs });
+    return rows.map(({ fixes }) => fixes as Uint8Array);
   }
 
   read(query: TrackQuery): RecordedFix[] {
