@@ -1,5 +1,5 @@
-import type { Lease } from "../partitions/lease.ts";
 import type { ProjectionEvents } from "../projections/events.ts";
+import { HeldLeases } from "../projections/held-leases.ts";
 import { HistoryView } from "../projections/history.ts";
 import { LiveView } from "../projections/live.ts";
 import { Projection } from "../projections/projection.ts";
@@ -33,8 +33,8 @@ export async function startProcessor(
   const logger = telemetry.logger.child({ part: "processor", region: log.region });
   await using stack = new AsyncDisposableStack();
 
-  const leases = new Map<number, Lease>();
-  const lease = (partition: number) => leases.get(partition);
+  const heldLeases = new HeldLeases();
+  const { lease } = heldLeases;
   const proposer = createProposer(
     (detection) => parts.trips.proposeDetected(detection),
     ({ tripId, status }, error) => logger.warn({ err: error, tripId, status }, "detected phase not stored"),
@@ -55,14 +55,7 @@ export async function startProcessor(
   const past = stack.use(await Projection.start(deps, historyView, []));
   const live = stack.use(await Projection.start(deps, liveView, []));
   const leasing = stack.use(await ENGINES.leases[settings.engines](context));
-  let held: ReadonlySet<number> = new Set();
-  await leasing.held(async (now) => {
-    for (const each of now) leases.set(each.partition, each);
-    held = new Set(now.map(({ partition }) => partition));
-    await Promise.all([live.own([...held]), past.own([...held])]);
-    // What is given away keeps its lease until it is stored.
-    for (const partition of leases.keys()) if (!held.has(partition)) leases.delete(partition);
-  });
+  await leasing.held((now) => heldLeases.follow(now, [live, past]));
 
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
   const ticks = { log, clock, limits, failed: warn("tick not appended") };

@@ -29,6 +29,8 @@ export class Projection implements AsyncDisposable {
   readonly #stopTimers: () => void;
   #reading: { abort: AbortController; ended: Promise<void> } | undefined;
   #changing: Promise<void> = Promise.resolve();
+  #wanted: ReadonlySet<number> = new Set();
+  #cancelRetry = () => {};
   #error: BimrideError | undefined;
   #closed = false;
 
@@ -59,16 +61,26 @@ export class Projection implements AsyncDisposable {
     partitions: readonly number[] = Array.from({ length: deps.log.partitions }, (_, i) => i),
   ): Promise<Projection> {
     const projection = new Projection(deps, view);
-    await projection.own(partitions);
+    try {
+      await projection.own(partitions);
+    } catch (error) {
+      await projection[Symbol.asyncDispose]();
+      throw error;
+    }
     return projection;
   }
 
   /**
    * Works on these partitions from now on. What is given away is stored and saved first where the lease still allows
-   * it; what is new is restored from its snapshot. Resolves when both are done.
+   * it; what is new is restored from its snapshot. Resolves when both are done; rejects when something new could not be
+   * restored, and tries that again by itself: the others go on.
    */
   own(partitions: readonly number[]): Promise<void> {
-    const wanted = new Set(partitions);
+    this.#wanted = new Set(partitions);
+    return this.#changeSoon(this.#wanted);
+  }
+
+  #changeSoon(wanted: ReadonlySet<number>): Promise<void> {
     const changed = this.#changing.then(() => this.#change(wanted));
     this.#changing = changed.catch(() => {}); // whoever called own is told
     return changed;
@@ -89,7 +101,8 @@ export class Projection implements AsyncDisposable {
     if (this.#error) return `${this.#view.name} projection stopped: ${this.#error.code}`;
     const why = this.#owned.stopReason();
     if (why) return `${this.#view.name} projection stopped: ${why}`;
-    if (this.#owned.areBehind((partition) => this.storedCursor(partition)))
+    const isMissing = [...this.#wanted].some((partition) => !this.#owned.get(partition));
+    if (isMissing || this.#owned.areBehind((partition) => this.storedCursor(partition)))
       return `${this.#view.name} projection is catching up`;
     return undefined;
   }
@@ -120,6 +133,7 @@ export class Projection implements AsyncDisposable {
     this.#stopTimers();
     this.#stores.close();
     await this.own([]);
+    this.#cancelRetry();
     this.#closed = true;
   }
 
@@ -127,11 +141,24 @@ export class Projection implements AsyncDisposable {
     const gone = this.#owned.numbers.filter((partition) => !wanted.has(partition));
     const added = [...wanted].filter((partition) => !this.#owned.get(partition));
     if (this.#closed || gone.length + added.length === 0) return;
+    this.#cancelRetry();
+    if (gone.length > 0) {
+      await this.#stopReading();
+      await this.#release(gone);
+      this.#startReading();
+    }
+    if (added.length === 0) return;
+    // What is at hand goes on while snapshots are loaded.
+    const outcomes = await Promise.allSettled(added.map((partition) => this.#take(partition)));
     await this.#stopReading();
-    await this.#release(gone);
-    await Promise.all(added.map((partition) => this.#take(partition)));
     await this.#stores.once().catch((error) => this.#warn("store is away at the start", error));
     this.#startReading();
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (!failed) return;
+    this.#cancelRetry = this.#deps.clock.after(RETRY_MS, () => {
+      void this.#changeSoon(this.#wanted).catch((error) => this.#warn("partitions not restored yet", error));
+    });
+    throw failed.reason;
   }
 
   async #take(partition: number): Promise<void> {
