@@ -4,7 +4,7 @@ import { tempFolder } from "../../../test/kit/temp-folder.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type { Party } from "../../core/fix.ts";
 import { CONTRACT_CLOCK, historyContract } from "../../history/contract.ts";
-import type { History, RecordedFix, TrackQuery, TripFinal } from "../../history/history.ts";
+import type { History, HistoryStore, RecordedFix, TrackQuery, TripFinal } from "../../history/history.ts";
 import { correctedAtMs, trackKey } from "../../history/merge.ts";
 import { openSqliteHistory } from "../../history/sqlite/history.ts";
 import { chunkOf, recordedFix } from "../../history/test-data.ts";
@@ -20,13 +20,16 @@ historyContract("a router over the histories of two regions", async () => {
   const open = (region: string) =>
     openSqliteHistory({ path: folder.file(`${region}.db`), clock: CONTRACT_CLOCK });
   return {
-    open: async () =>
-      routedHistory(
-        new Map([
-          ["no1", await open("no1")],
-          ["se1", await open("se1")],
-        ]),
-      ),
+    async open() {
+      const stores = new Map([
+        ["no1", await open("no1")],
+        ["se1", await open("se1")],
+      ]);
+      // Where a chunk lies is asked of a store, never of a router: here of each.
+      const chunks: HistoryStore["chunks"] = async (query) =>
+        (await Promise.all([...stores.values()].map((store) => store.chunks(query)))).flat();
+      return Object.assign(routedHistory(new Map<string, History>(stores)), { chunks });
+    },
     [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
   };
 });
