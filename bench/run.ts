@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { drives } from "./cases/drives.ts";
 import { history } from "./cases/history.ts";
+import { latest } from "./cases/latest.ts";
 import { river } from "./cases/river.ts";
 import { DIRT_KINDS } from "./dirt.ts";
 import { type CaseResult, report } from "./report.ts";
@@ -12,6 +13,7 @@ const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   drives  [--sets a,b --intervals 1,4 --dirt jumps,noise,bias,drift --seeds 1,2,3]   recorded drives, scored
   stages  [--seconds S]                                              the pure stages on one core
   history --engines real|embedded [--parties N --runs N]             fixes into the history and back
+  latest  --engines real|embedded [--parties N --runs N]             positions into the latest state
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
 const OPTIONS = {
@@ -97,6 +99,11 @@ function parse(argv: readonly string[]) {
           log,
         ),
       stages: (log) => stages({ seconds: number(values.seconds) }, log),
+      latest: (log) =>
+        latest(
+          { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
+          log,
+        ),
       history: (log) =>
         history(
           { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
