@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { drives } from "./cases/drives.ts";
 import { history } from "./cases/history.ts";
 import { latest } from "./cases/latest.ts";
+import { log as logCase } from "./cases/log.ts";
 import { river } from "./cases/river.ts";
 import { DIRT_KINDS } from "./dirt.ts";
 import { type CaseResult, report } from "./report.ts";
@@ -14,10 +15,12 @@ const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   stages  [--seconds S]                                              the pure stages on one core
   history --engines real|embedded [--parties N --runs N]             fixes into the history and back
   latest  --engines real|embedded [--parties N --runs N]             positions into the latest state
+  log     --engines real|embedded [--profile … --entries N --window N --rate N --runs N]
+          fixes into the log, in entries as a gateway makes them at the rate (10,000), and back
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
 const OPTIONS = {
-  rate: { type: "string", default: "500" },
+  rate: { type: "string" },
   viewers: { type: "string", default: "100" },
   duration: { type: "string", default: "60" },
   "warm-up": { type: "string", default: "30" },
@@ -30,6 +33,8 @@ const OPTIONS = {
   engines: { type: "string", default: "embedded" },
   profile: { type: "string", default: "survives-a-crash" },
   parties: { type: "string", default: "2000" },
+  entries: { type: "string", default: "60000" },
+  window: { type: "string", default: "512" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
 } as const;
@@ -71,6 +76,7 @@ function parse(argv: readonly string[]) {
       throw new RangeError(`${text} is neither real nor embedded`);
     };
     const profile = (text: string) => {
+      if (text === "on-disk") return "acked-on-disk";
       if (text === "survives-a-crash" || text === "acked-on-disk") return text;
       throw new RangeError(`${text} is neither survives-a-crash nor acked-on-disk`);
     };
@@ -78,7 +84,7 @@ function parse(argv: readonly string[]) {
       river: (log) =>
         river(
           {
-            rate: number(values.rate),
+            rate: number(values.rate ?? "500"),
             viewers: number(values.viewers),
             durationS: number(values.duration),
             warmUpS: number(values["warm-up"]),
@@ -107,6 +113,18 @@ function parse(argv: readonly string[]) {
       history: (log) =>
         history(
           { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
+          log,
+        ),
+      log: (log) =>
+        logCase(
+          {
+            engines: engines(values.engines),
+            profile: profile(values.profile),
+            entries: number(values.entries),
+            window: number(values.window),
+            rate: number(values.rate ?? "10000"),
+            runs: number(values.runs),
+          },
           log,
         ),
     };
