@@ -1,4 +1,4 @@
-/** Writes everything that is generated and committed: gen/, the contract's image, docs/CONFIG.md, ERRORS.md, BENCHMARKS.md. */
+/** Writes everything that is generated and committed: gen/, the contract's image, docs/CONFIG.md, ERRORS.md, BENCHMARKS.md, ENGINES.md. */
 import { generateInto } from "./check/generated.ts";
 import { breakingChanges } from "./check/proto.ts";
 
@@ -11,5 +11,5 @@ if (breaks.length > 0 && !process.argv.includes("--accept-breaking")) {
   process.exitCode = 1;
 } else {
   await generateInto(root, root);
-  console.log("written: gen/ proto/image.binpb docs/{ARCHITECTURE,BENCHMARKS,CONFIG,ERRORS}.md");
+  console.log("written: gen/ proto/image.binpb docs/{ARCHITECTURE,BENCHMARKS,CONFIG,ENGINES,ERRORS}.md");
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { configDocument } from "../../internal/config/config-doc.ts";
 import { errorsDocument } from "../../internal/telemetry/errors-doc.ts";
+import { enginesDocument } from "../engines-document/engines-document.ts";
 import { benchmarksDocument } from "./benchmarks-document.ts";
 import { withBounds } from "./bounds-table.ts";
 import { IMAGE_PATH } from "./proto.ts";
@@ -13,6 +14,7 @@ const DOCUMENTS: Readonly<Record<string, (root: string) => string | Promise<stri
   "docs/ERRORS.md": errorsDocument,
   "docs/ARCHITECTURE.md": architectureDocument,
   "docs/BENCHMARKS.md": benchmarksDocument,
+  "docs/ENGINES.md": enginesDocument,
 };
 
 /** The document as it is, with its table of bounds made anew. */
