@@ -24,7 +24,7 @@ export interface Trips {
   list(filter: TripFilter, limit: number, after: string): Promise<Trip[]>;
   /** The running trip of the driver. */
   runningOf(driverId: string): Promise<Trip | undefined>;
-  /** Stored changes not yet in the log, oldest first. */
+  /** Stored changes not yet in the log, oldest first; those that another process stored may come some seconds later. */
   pending(limit: number): Promise<PendingChange[]>;
   /** The change is in the log. */
   published(tripId: string, version: number): Promise<void>;

@@ -37,7 +37,8 @@ type Entry = { createdAtMs: number; tripId: string; ended: boolean };
 /**
  * Lists of trips by rider, by driver and by the hour of their creation. Rows are written before the trip is stored, so
  * a stored trip is always found; who asks gets only what the trip's own row says. Rows of a trip that runs stay, those of
- * one that ended, and of parties that are not on it any more, leave after the retention.
+ * one that ended, and of parties that are not on it any more, leave after the retention. Who asks for running trips
+ * without naming a rider or driver has the index of everything that is kept read, until there are enough.
  */
 export class TripIndex {
   readonly #link: CassandraLink;

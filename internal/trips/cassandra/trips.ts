@@ -1,3 +1,4 @@
+import { Gate } from "../../cassandra/gate.ts";
 import type { CassandraLink } from "../../cassandra/link.ts";
 import { BimrideError } from "../../core/errors.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
@@ -23,6 +24,8 @@ export type CassandraTripsOptions = {
   orphanAfterMs?: number;
 };
 
+/** Puts at once, and as many that wait; beyond, they are refused with STORE_UNAVAILABLE. */
+const PUTS = { atOnce: 256, waiting: 4_096 } as const;
 const HOLD_GRACE_MS = 2_000;
 const ORPHAN_AFTER_MS = 60_000;
 /** Puts whose end is remembered until they are published; forgotten ones are settled once more. */
@@ -57,6 +60,9 @@ const MAX_SETTLED = 10_000;
  * **Unknown outcomes.** A conditional statement without an answer is read back serially; who can't tell is told
  * STORE_UNAVAILABLE, and all that was written stays to be judged later.
  *
+ * **One data centre.** Conditions are agreed on within the data centre (LOCAL_SERIAL): a keyspace that has copies in
+ * several is written from one of them only, the others being there for the day it is lost.
+ *
  * **Expiry.** Rows of a trip that runs have no TTL, however long nothing happens; with the put that ends it all its cells
  * are written anew with one TTL, the retention. What is not published has none. A new retention holds for trips that end
  * from then on. Keys are kept 48 h.
@@ -72,6 +78,7 @@ class CassandraTrips implements Trips {
   readonly #outbox: Outbox;
   readonly #index: TripIndex;
   readonly #nextAttempt: () => Attempt;
+  readonly #puts = new Gate(PUTS.atOnce, PUTS.waiting);
   /** Puts of this instance that left nothing to settle. Oldest first. */
   readonly #settled = new Set<string>();
   readonly #underWay = new Set<Promise<unknown>>();
@@ -102,7 +109,7 @@ class CassandraTrips implements Trips {
       ...{ outbox: this.#outbox, index: this.#index, nextAttempt: this.#nextAttempt },
       settled: (attempt: Attempt) => this.#remember(attempt),
     };
-    return this.#whileOpen(() => put(deps, trip, claim));
+    return this.#whileOpen(() => this.#puts.run(() => put(deps, trip, claim)));
   }
 
   get(tripId: string): Promise<Trip | undefined> {
