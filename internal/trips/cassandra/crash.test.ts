@@ -50,21 +50,26 @@ test("while Cassandra is away everything is STORE_UNAVAILABLE; what was answered
     await expect(ask()).rejects.toMatchObject(away);
 
   await node.start();
-  await vi.waitFor(() => trips.get(trip(1).tripId), { timeout: 60_000, interval: 100 });
   await using later = await openCassandraTrips({
     ...{ link, retentionMs: 86_400_000, holdGraceMs: 50, orphanAfterMs: 0 },
   });
-  const pending = await later.pending(10_000);
+  const pending = await served(() => later.pending(10_000));
   const listed = new Set(pending.map(({ trip: { tripId, version } }) => `${tripId} ${version}`));
   for (const [tripId, version] of answered) {
-    expect((await later.get(tripId))?.version).toBeGreaterThanOrEqual(version);
+    expect((await served(() => later.get(tripId)))?.version).toBeGreaterThanOrEqual(version);
     for (let each = 1; each <= version; each++) expect(listed).toContain(`${tripId} ${each}`);
   }
   // Nobody is stuck, whatever the puts under way left.
   for (let number = 1; number <= next; number++) {
-    const running = await later.runningOf(`d${number}`);
-    expect(await later.put(trip(100_000 + number, `d${number}`))).toEqual(
-      running ? { stored: false, reason: "driverBusy" } : { stored: true },
-    );
+    const running = await served(() => later.runningOf(`d${number}`));
+    const other = trip(100_000 + number, `d${number}`);
+    await served(() => later.put(other));
+    const expected = running ?? other;
+    expect((await served(() => later.runningOf(`d${number}`)))?.tripId).toBe(expected.tripId);
   }
 });
+
+/** A node that has just come back on a busy machine may be away once more. */
+function served<T>(ask: () => Promise<T>): Promise<T> {
+  return vi.waitFor(ask, { timeout: 60_000, interval: 200 });
+}
