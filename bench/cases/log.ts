@@ -21,12 +21,18 @@ const PARTIES = 40_000;
 const REACH = 0.7;
 /** Runs that are not counted. */
 const WARM_UPS = 1;
+/** Parts of a run: the log and the bare client take turns. */
+const SLICES = 10;
+/** In front of the names of those whose fixes go through the log. */
+const OWN = "own";
 
 type Run = {
   fixesPerSecond: number;
   ceilingPerSecond: number;
   readFixesPerSecond: number;
+  /** Of this process; the server's is its own. */
   cpuUsPerFix: number;
+  ceilingCpuUsPerFix: number;
   ackMs: Quantiles;
 };
 
@@ -42,11 +48,11 @@ export async function log(args: LogArgs, say: (line: string) => void): Promise<C
   let bytesPerMessage = 0;
   for (let run = 1 - WARM_UPS; run <= args.runs; run++) {
     const load = { region: REGION, parties: PARTIES, fixesPerSecond: args.rate, entries: args.entries };
-    const entries = await entriesOf({ ...load, name: `run${run}` });
-    const fixes = countFixes(entries.map(({ body }) => body));
-    fixesPerMessage = fixes / entries.length;
-    bytesPerMessage = entries.reduce((sum, { body }) => sum + body.length, 0) / entries.length;
-    const result = await measure(engine, entries, fixes, args.window, run % 2 === 0);
+    const own = await entriesOf({ ...load, name: `${OWN}${run}` });
+    const bare = await entriesOf({ ...load, name: `bare${run}` });
+    fixesPerMessage = countFixes(own) / own.length;
+    bytesPerMessage = own.reduce((sum, { body }) => sum + body.length, 0) / own.length;
+    const result = await measure(engine, own, bare, args.window);
     say(`${run < 1 ? "warm-up" : `run ${run}`}: ${JSON.stringify(result)}`);
     if (run > 0) runs.push(result);
   }
@@ -66,38 +72,71 @@ export async function log(args: LogArgs, say: (line: string) => void): Promise<C
       bytesPerMessage: Math.round(bytesPerMessage),
       readFixesPerSecond: middle((run) => run.readFixesPerSecond),
       cpuUsPerFix: middle((run) => run.cpuUsPerFix),
+      ceilingCpuUsPerFix: middle((run) => run.ceilingCpuUsPerFix),
       ackMs: runs.toSorted((a, b) => a.ackMs.p99 - b.ackMs.p99)[(runs.length - 1) >> 1]!.ackMs,
     },
     targets: args.engines === "real" ? [atLeast("ratio", REACH, ratio)] : [],
   };
 }
 
-/** @param bareFirst runs take turns, so that neither is always the one that finds the machine warm */
+/** In slices that take turns, so that whatever else the machine does meets both alike. */
 async function measure(
   { log, writeBare }: Measured,
-  entries: readonly Entry[],
-  fixes: number,
+  own: readonly Entry[],
+  bare: readonly Entry[],
   window: number,
-  bareFirst: boolean,
 ): Promise<Run> {
-  const perSecond = (ms: number) => Math.round((fixes * 1_000) / ms);
-  const bare = () => timed(() => writeBare(entries, window));
-  let ceilingMs = bareFirst ? await bare() : 0;
+  const [fixes, bareFixes] = [own, bare].map(countFixes) as [number, number];
   const after = await endsOf(log);
   const ackMs: number[] = [];
-  const cpu = process.cpuUsage();
-  const writeMs = await timed(() => write(log, entries, window, ackMs));
-  const { user, system } = process.cpuUsage(cpu);
-  const readMs = await timed(() => readBack(log, after, fixes));
-  if (!bareFirst) ceilingMs = await bare();
+  const ofLog = new Spent();
+  const ofBare = new Spent();
+  const slice = (entries: readonly Entry[], i: number) =>
+    entries.slice((i * entries.length) / SLICES, ((i + 1) * entries.length) / SLICES);
+  for (let i = 0; i < SLICES; i++) {
+    const turns = [
+      () => ofLog.during(() => write(log, slice(own, i), window, ackMs)),
+      () => ofBare.during(() => writeBare(slice(bare, i), window)),
+    ];
+    for (const turn of i % 2 === 0 ? turns : turns.toReversed()) await turn();
+  }
+  const reading = new Spent();
+  let read = 0;
+  await reading.during(async () => {
+    read = await readBack(log, after, fixes);
+  });
   await log.trim(Date.now() + 60_000);
   return {
-    fixesPerSecond: perSecond(writeMs),
-    ceilingPerSecond: perSecond(ceilingMs),
-    readFixesPerSecond: perSecond(readMs),
-    cpuUsPerFix: Math.round(((user + system) / fixes) * 100) / 100,
+    fixesPerSecond: ofLog.perSecond(fixes),
+    ceilingPerSecond: ofBare.perSecond(bareFixes),
+    readFixesPerSecond: reading.perSecond(read),
+    cpuUsPerFix: ofLog.cpuUsPer(fixes),
+    ceilingCpuUsPerFix: ofBare.cpuUsPer(bareFixes),
     ackMs: quantiles(ackMs),
   };
+}
+
+/** Time and CPU of this process. */
+class Spent {
+  #ms = 0;
+  #cpuUs = 0;
+
+  async during(run: () => Promise<void>): Promise<void> {
+    const startedMs = performance.now();
+    const before = process.cpuUsage();
+    await run();
+    const { user, system } = process.cpuUsage(before);
+    this.#ms += performance.now() - startedMs;
+    this.#cpuUs += user + system;
+  }
+
+  perSecond(count: number): number {
+    return Math.round((count * 1_000) / this.#ms);
+  }
+
+  cpuUsPer(count: number): number {
+    return Math.round((this.#cpuUs / count) * 100) / 100;
+  }
 }
 
 /** Appends all, `window` under way, each timed from its call to its answer. */
@@ -128,35 +167,31 @@ async function endsOf(log: EventLog): Promise<Map<number, number>> {
   );
 }
 
-/** Reads what was appended and throws unless every fix is there, once. */
-async function readBack(log: EventLog, after: ReadonlyMap<number, number>, fixes: number): Promise<void> {
+/** Reads what was appended and throws unless every fix is there, once. Returns how many were read, the others' too. */
+async function readBack(log: EventLog, after: ReadonlyMap<number, number>, fixes: number): Promise<number> {
   const abort = new AbortController();
   const seen = new Set<string>();
-  let read = 0;
+  let own = 0;
+  let others = 0;
   for await (const batch of log.read(after, abort.signal)) {
-    for (const { body } of batch) {
-      for (const record of decodeEntry(body).records) {
-        if (record.kind !== "fixBatch") continue;
-        for (const { seq } of record.fixes) seen.add(`${record.party.id} ${seq}`);
-        read += record.fixes.length;
-      }
+    for (const record of batch.flatMap(({ body }) => decodeEntry(body).records)) {
+      if (record.kind !== "fixBatch") continue;
+      const { id } = record.party;
+      if (!id.startsWith(OWN)) others += record.fixes.length;
+      else for (const { seq } of record.fixes) seen.add(`${id} ${seq}`);
+      if (id.startsWith(OWN)) own += record.fixes.length;
     }
-    if (read >= fixes) abort.abort();
+    if (own >= fixes) abort.abort();
   }
-  if (read !== fixes || seen.size !== fixes)
-    throw new Error(`${fixes} fixes were appended, ${read} were read, ${seen.size} different ones`);
+  if (own !== fixes || seen.size !== fixes)
+    throw new Error(`${fixes} fixes were appended, ${own} were read, ${seen.size} different ones`);
+  return own + others;
 }
 
-function countFixes(bodies: readonly Uint8Array[]): number {
+function countFixes(entries: readonly Entry[]): number {
   let fixes = 0;
-  for (const body of bodies)
+  for (const { body } of entries)
     for (const record of decodeEntry(body).records)
       fixes += record.kind === "fixBatch" ? record.fixes.length : 0;
   return fixes;
-}
-
-async function timed(run: () => Promise<void>): Promise<number> {
-  const startedMs = performance.now();
-  await run();
-  return performance.now() - startedMs;
 }
