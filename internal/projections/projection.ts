@@ -27,6 +27,8 @@ export class Projection implements AsyncDisposable {
   readonly #owned = new OwnedPartitions();
   readonly #stores: StoreLoop;
   readonly #stopTimers: () => void;
+  /** Snapshots of the timer that are being saved, by partition: the last one must come after them. */
+  readonly #saving = new Map<number, Promise<void>>();
   #reading: { abort: AbortController; ended: Promise<void> } | undefined;
   #changing: Promise<void> = Promise.resolve();
   #wanted: ReadonlySet<number> = new Set();
@@ -42,7 +44,7 @@ export class Projection implements AsyncDisposable {
     let turn = 0;
     const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
       const owned = this.#owned.get(turn++ % log.partitions);
-      if (owned) void this.#snapshot(owned).catch((error) => this.#warn("snapshot not saved", error));
+      if (owned) this.#snapshotInTurn(owned);
     });
     const stopStores =
       view.storePeriodMs > 0 ? clock.every(view.storePeriodMs, () => this.#storeSoon()) : () => {};
@@ -178,6 +180,7 @@ export class Projection implements AsyncDisposable {
     try {
       if (kept.length > 0)
         await (this.#view.waitsForStore ? this.#stores.soon(true) : this.#stores.once(true));
+      await Promise.all(partitions.map((partition) => this.#saving.get(partition)));
       await Promise.all(kept.map((partition) => this.#snapshot(this.#owned.get(partition)!)));
     } catch (error) {
       this.#warn("not all could be stored at the end, whoever comes next reads it from the log again", error);
@@ -290,6 +293,15 @@ export class Projection implements AsyncDisposable {
     this.#error = error;
     this.#deps.events?.stopped(this.#view.name, error.code);
     this.#logStop(error, {});
+  }
+
+  #snapshotInTurn(owned: Owned): void {
+    const { partition } = owned.state;
+    if (this.#saving.has(partition)) return;
+    const saving = this.#snapshot(owned)
+      .catch((error) => this.#warn("snapshot not saved", error))
+      .finally(() => this.#saving.delete(partition));
+    this.#saving.set(partition, saving);
   }
 
   /** Takes the snapshot first, then stores all that came before it and isn't in it, then saves it. */
