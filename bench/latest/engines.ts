@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { systemClock } from "../../internal/core/time.ts";
+import { cellOf } from "../../internal/latest/cells.ts";
 import type { Latest, LatestParty } from "../../internal/latest/latest.ts";
 import { MemoryLatest } from "../../internal/latest/memory/memory-latest.ts";
 import { openRedisLatest } from "../../internal/latest/redis/latest.ts";
@@ -11,8 +12,8 @@ export type Measured = AsyncDisposable & {
   version: string;
   latest: Latest;
   /**
-   * Makes a run of the bare client ready: the same parties, with records of as many bytes, prepared before the clock
-   * runs. What is returned writes one flush.
+   * Makes a run of the bare client ready, before the clock runs: the same parties in the same cells with records of as
+   * many bytes. What is returned writes one flush.
    */
   bare(flushes: readonly LatestParty[][]): (flush: number) => Promise<void>;
   /** Parties that the bare client has stored. */
@@ -22,7 +23,6 @@ export type Measured = AsyncDisposable & {
 const LIMITS = { partitions: 16, partyIdleMs: 172_800_000 };
 /** Bytes of a record of the Redis engine before the party's key and the trip's id. */
 const RECORD_BYTES = 73;
-const PLACES = "bare:places";
 const RECORDS = "bare:records";
 
 /** A Redis server of its own, by the test kit, configured as docker-compose.yml does. */
@@ -44,18 +44,23 @@ export async function realLatest(): Promise<Measured> {
     latest,
     bare(flushes) {
       const prepared = flushes.map((parties) => ({
-        places: parties.flatMap(({ lonDeg, latDeg, partyKey }) => [lonDeg, latDeg, partyKey]),
+        cells: [...Map.groupBy(parties, ({ latDeg, lonDeg }) => cellOf(latDeg, lonDeg))].map(
+          ([cell, inIt]) => [
+            `bare:cell:${cell}`,
+            ...inIt.flatMap(({ lonDeg, latDeg, partyKey }) => [lonDeg, latDeg, partyKey]),
+          ],
+        ),
         records: parties.flatMap((party) => [party.partyKey, recordOf(party)]),
       }));
       return async (flush) => {
-        const { places, records } = prepared[flush]!;
-        await Promise.all([bare.call("GEOADD", PLACES, ...places), bare.call("HSET", RECORDS, ...records)]);
+        const { cells, records } = prepared[flush]!;
+        const pipeline = bare.pipeline();
+        for (const places of cells) pipeline.call("GEOADD", ...(places as [string, ...string[]]));
+        pipeline.call("HSET", RECORDS, ...records);
+        await pipeline.exec();
       };
     },
-    async bareCount() {
-      const [places, records] = await Promise.all([bare.zcard(PLACES), bare.hlen(RECORDS)]);
-      return Math.min(places, records);
-    },
+    bareCount: () => bare.hlen(RECORDS),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -23,37 +23,37 @@ const AT = {
 /** Keys and trip ids are ASCII (core/ids.ts). */
 const TEXT = "latin1";
 
-/** Digits of a GEO score at most. */
-const MAX_SCORE_DIGITS = 16;
-/** Before a record: its length in 16 bits, how many digits its score has in 8. */
-const HEAD_BYTES = 3;
+/** Before a record: its length in 16 bits, those of score and cell in 8 each, and these two in digits. */
+const MAX_HEAD_BYTES = 4 + 16 + 10;
 
-/** Updates as update-parties.lua takes them: one after another, each with lengths and its GEO score before the record. */
+/** Updates as update-parties.lua takes them, one after another. */
 export function encodeUpdates(parties: readonly LatestParty[]): Buffer {
   let most = 0;
   for (const { partyKey, tripId } of parties)
-    most += HEAD_BYTES + MAX_SCORE_DIGITS + AT.key + partyKey.length + tripId.length;
+    most += MAX_HEAD_BYTES + AT.key + partyKey.length + tripId.length;
   const blob = Buffer.allocUnsafe(most);
   let at = 0;
   for (const party of parties) {
-    const { partyKey, tripId } = party;
-    const score = String(geoScore(party.latDeg, party.lonDeg));
+    const { partyKey, tripId, latDeg, lonDeg } = party;
+    const cell = cellOf(latDeg, lonDeg);
+    const score = String(geoScore(latDeg, lonDeg));
+    const number = String(cell);
     at = blob.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
     at = blob.writeUInt8(score.length, at);
-    at += blob.write(score, at, TEXT);
+    at = blob.writeUInt8(number.length, at);
+    at += blob.write(score + number, at, TEXT);
     blob.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
     blob.writeDoubleLE(party.seq, at + AT.seq);
-    blob.writeDoubleLE(cellOf(party.latDeg, party.lonDeg), at + AT.cell);
-    blob.writeDoubleLE(party.lonDeg, at + AT.lonDeg);
-    blob.writeDoubleLE(party.latDeg, at + AT.latDeg);
+    blob.writeDoubleLE(cell, at + AT.cell);
+    blob.writeDoubleLE(lonDeg, at + AT.lonDeg);
+    blob.writeDoubleLE(latDeg, at + AT.latDeg);
     blob.writeDoubleLE(party.receivedAtMs, at + AT.receivedAtMs);
     blob.writeDoubleLE(party.capturedAtMs, at + AT.capturedAtMs);
     blob.writeDoubleLE(party.headingDeg, at + AT.headingDeg);
     blob.writeDoubleLE(party.speedMps, at + AT.speedMps);
     blob.writeUInt8(partyKey.length, at + AT.keyLength);
     at += AT.key;
-    at += blob.write(partyKey, at, TEXT);
-    at += blob.write(tripId, at, TEXT);
+    at += blob.write(partyKey + tripId, at, TEXT);
   }
   return blob.subarray(0, at);
 }

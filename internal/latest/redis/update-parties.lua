@@ -5,7 +5,8 @@
 --       4 cells: occupied cells by number     5 gone: removed keys by time of removal    6 this writer's mark
 -- ARGV  1 key of a cell but for its number    2 partition   3 epoch   4 expiry of the keys, ms   5 now, ms
 --       6 number for the mark   7 how long a tombstone counts, ms   8 how often a cell's expiry is renewed, ms
---       9 the updates: length of the record in 16 bits, length of the score in 8, GEO's score in digits, the record
+--       9 the updates, each: length of the record in 16 bits, lengths of two numbers in 8 bits, GEO's score and the cell in
+--         digits, the record
 --       10… keys of removed parties
 -- A record begins with six doubles (session epoch, seq, cell, longitude, latitude, receipt); a byte at 73 tells the
 -- length of the party's key, which follows. A tombstone has cell -1 and is four doubles, the last the time of removal.
@@ -27,13 +28,15 @@ end
 
 local blob, at, count = ARGV[9], 1, 0
 local size = #blob
-local keys, records, scores = {}, {}, {}
+local keys, records, scores, numbers = {}, {}, {}, {}
 while at <= size do
-  local length, digits = unpackStruct('<I2B', blob, at)
-  local from = at + 3 + digits
-  at = from + length
+  local length, scoreLength, cellLength = unpackStruct('<I2BB', blob, at)
+  local cellAt = at + 4 + scoreLength
+  local from = cellAt + cellLength
   count = count + 1
-  scores[count] = sub(blob, from - digits, from - 1)
+  scores[count] = sub(blob, at + 4, cellAt - 1)
+  numbers[count] = sub(blob, cellAt, from - 1)
+  at = from + length
   records[count] = sub(blob, from, at - 1)
   keys[count] = sub(blob, from + 73, from + 72 + byte(blob, from + 72))
 end
@@ -41,8 +44,8 @@ end
 if count > 0 then
   local stored = call('HMGET', KEYS[2], unpack(keys))
   local tombstoneMs, renewMs = tonumber(ARGV[7]), tonumber(ARGV[8])
-  local written, seen, entered, places, lengths, renewed = {}, {}, {}, {}, {}, {}
-  local writtenLength, seenLength, enteredLength = 0, 0, 0
+  local written, seen = {}, {}
+  local writtenLength, seenLength = 0, 0
   for i = 1, count do
     local key, record, old = keys[i], records[i], stored[i]
     local session, seq, cell, lon, lat, received = unpackStruct('<dddddd', record)
@@ -64,23 +67,13 @@ if count > 0 then
       end
     end
     if take then
-      if from ~= cell or not isSamePlace or not isRenewed then
-        local place, length = places[cell], lengths[cell]
-        if not place then
-          place, length = { cellPrefix .. format('%.0f', cell) }, 1
-          places[cell] = place
-        end
-        place[length + 1], place[length + 2] = scores[i], key
-        lengths[cell] = length + 2
-        if not isRenewed then renewed[cell] = true end
-        if from ~= cell then
-          if from >= 0 then leave(from, key) end
-          renewed[cell] = true
-          entered[enteredLength + 1] = cell
-          entered[enteredLength + 2] = format('%.0f', cell)
-          enteredLength = enteredLength + 2
-        end
+      local cellKey, isMoved = cellPrefix .. numbers[i], from ~= cell
+      if isMoved or not isSamePlace then call('ZADD', cellKey, scores[i], key) end
+      if isMoved then
+        if from >= 0 then leave(from, key) end
+        call('ZADD', KEYS[4], numbers[i], numbers[i])
       end
+      if isMoved or not isRenewed then call('PEXPIRE', cellKey, ttl) end
       if not isSeen then
         seen[seenLength + 1], seen[seenLength + 2] = received, key
         seenLength = seenLength + 2
@@ -89,11 +82,6 @@ if count > 0 then
       writtenLength = writtenLength + 2
     end
   end
-  for cell, place in pairs(places) do
-    call('ZADD', unpack(place))
-    if renewed[cell] then call('PEXPIRE', place[1], ttl) end
-  end
-  if enteredLength > 0 then call('ZADD', KEYS[4], unpack(entered)) end
   if seenLength > 0 then call('ZADD', KEYS[3], unpack(seen)) end
   if writtenLength > 0 then call('HSET', KEYS[2], unpack(written)) end
 end
