@@ -29,16 +29,16 @@ export class TripPages {
     if (!cursors) return [];
     const { distinct } = this.#engines;
     const lists = await Promise.all(distinct.map((engine, i) => engine.list(filter, limit, cursors[i]!)));
-    const page = lists
-      .flatMap((trips, from) => trips.map((trip) => ({ trip, from })))
-      .sort((a, b) => newestFirst(a.trip, b.trip))
-      .slice(0, limit);
+    // By id: regions may name one store under two addresses, then it tells of a trip twice.
+    const all = new Map(lists.flat().map((trip) => [trip.tripId, trip]));
+    const page = [...all.values()].sort(newestFirst).slice(0, limit);
     const last = page.at(-1);
     if (last) {
-      const next = cursors.map((cursor, i) => page.findLast(({ from }) => from === i)?.trip.tripId ?? cursor);
-      this.#remember(pageKey(filter, last.trip.tripId), next);
+      const taken = lists.map((trips) => trips.findLast((trip) => newestFirst(trip, last) <= 0));
+      const next = cursors.map((cursor, i) => taken[i]?.tripId ?? cursor);
+      this.#remember(pageKey(filter, last.tripId), next);
     }
-    return page.map(({ trip }) => trip);
+    return page;
   }
 
   /** Where each engine stands after the trip; undefined when there is no such trip. */
@@ -64,7 +64,7 @@ export class TripPages {
 
 /** The order of lists: by creation, then id, the newest first. */
 function newestFirst(a: Trip, b: Trip): number {
-  return b.createdAtMs - a.createdAtMs || (a.tripId < b.tripId ? 1 : -1);
+  return b.createdAtMs - a.createdAtMs || (a.tripId < b.tripId ? 1 : a.tripId > b.tripId ? -1 : 0);
 }
 
 /** Id of the last trip in the engine's list that comes before the trip; empty when there is none. */

@@ -143,6 +143,27 @@ test.each(["refusing", "silent"] as const)(
   },
 );
 
+test("one store under two addresses is no second one: its trips are listed once and go on", async () => {
+  const { one } = await scene();
+  const gone = new BimrideError("STORE_UNAVAILABLE");
+  const sides = [breakable<Trips>(one, gone), breakable<Trips>(one, gone)] as const;
+  const trips = routedTrips(
+    new Map([
+      ["no1", sides[0].engine],
+      ["se1", sides[1].engine],
+    ]),
+  );
+  for (const number of [1, 2, 3]) expect(await trips.put(trip(number, "se1"))).toEqual({ stored: true });
+  expect(await trips.put({ ...trip(2, "se1"), version: 2 })).toEqual({ stored: true });
+  const ids: string[] = [];
+  for (let after = ""; ; after = ids.at(-1)!) {
+    const page = await trips.list({}, 2, after);
+    ids.push(...page.map(({ tripId }) => tripId));
+    if (page.length < 2) break;
+  }
+  expect(ids).toEqual([3, 2, 1].map((number) => trip(number, "se1").tripId));
+});
+
 const orders = fc.array(
   fc.record({
     region: fc.constantFrom("no1", "se1"),

@@ -82,7 +82,8 @@ class RoutedTrips implements Trips {
     if (others.length === 0 || !trip.driverId || !isRunning(trip)) return false;
     try {
       const found = await this.#engines.answered((other) => other.runningOf(trip.driverId), others);
-      return found.some(({ answer }) => answer !== undefined);
+      // The same trip may be seen from two sides, where regions name one store under two addresses.
+      return found.some(({ answer }) => answer !== undefined && answer.tripId !== trip.tripId);
     } catch {
       return false; // no other region answers: this one goes on without them
     }
