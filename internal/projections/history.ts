@@ -140,7 +140,7 @@ export class HistoryView implements View {
  * Keys make a repeat (a replay, or the store's echo of a detected status) replace itself. A status that was reached twice
  * has two times, so it makes two events.
  */
-function eventsOf(trip: Trip): TripEvent[] {
+export function eventsOf(trip: Trip): TripEvent[] {
   const { tripId, status, statusSource: source, statusAtMs: atMs, waypointIndex } = trip;
   const key = `status-${status}-${waypointIndex}`;
   const events: TripEvent[] = [{ tripId, atMs, key, kind: "status", status, source, waypointIndex }];

@@ -112,7 +112,8 @@ export class OpenChunks {
   }
 }
 
-function recorded({
+/** The fix as the record has it. */
+export function recorded({
   batch,
   fix,
   disposition,

@@ -1,13 +1,11 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Party } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Trip } from "../core/trip.ts";
-import type { History, RecordedFix, TripFinal } from "../history/history.ts";
-import { type RecordedStatus, settle } from "../pipeline/settlement.ts";
+import type { History } from "../history/history.ts";
+import { putSettled, recordsOf, settleTrip } from "./settle-trip.ts";
 
 /** Ended trips remembered per partition for late fixes; beyond, the one that ended first is forgotten and stays as settled. */
 const MAX_ENDED_TRIPS = 10_000;
-const PAGE = 5_000;
 
 type Ended = { trip: Trip; dueAtMs: number };
 
@@ -78,7 +76,10 @@ export class Settlements {
 
   /** Settles trips with all that history has of them. */
   async settle(due: Due): Promise<void> {
-    for (const { ended, dueAtMs } of due) await this.#settle(ended.trip, dueAtMs);
+    for (const { ended, dueAtMs } of due) {
+      const settled = await settleTrip(recordsOf(this.#history), ended.trip, this.#limits, dueAtMs);
+      if (settled) await putSettled(this.#history, settled);
+    }
   }
 
   /** Gives back what could not be settled. */
@@ -91,36 +92,6 @@ export class Settlements {
     return this.#ended.values();
   }
 
-  async #settle(trip: Trip, settledAtMs: number): Promise<void> {
-    const tracks: { party: Party; fixes: RecordedFix[] }[] = [];
-    for (const span of trip.assignments) {
-      const party: Party = { kind: "driver", id: span.driverId };
-      tracks.push({ party, fixes: await this.#track(party, span.fromMs, span.toMs || trip.endedAtMs) });
-    }
-    const found = settle(trip, tracks, this.#limits, await this.#statuses(trip.tripId));
-    const before = await this.#history.final(trip.tripId);
-    if (
-      before &&
-      isDeepStrictEqual({ ...before, revision: 0, settledAtMs: 0 }, { ...found, revision: 0, settledAtMs: 0 })
-    )
-      return;
-    const final: TripFinal = { ...found, revision: (before?.revision ?? 0) + 1, settledAtMs };
-    await this.#history.putFinal(final);
-    const { tripId, distanceM, approachM, phases, revision } = final;
-    await this.#history.putEvents([
-      {
-        tripId,
-        atMs: settledAtMs,
-        key: `settled-${revision}`,
-        kind: "settled",
-        distanceM,
-        approachM,
-        phases,
-        revision,
-      },
-    ]);
-  }
-
   #forget(tripId: string): void {
     const ended = this.#ended.get(tripId);
     if (!ended) return;
@@ -129,42 +100,6 @@ export class Settlements {
       const trips = this.#ofDriver.get(driverId);
       trips?.delete(ended);
       if (trips?.size === 0) this.#ofDriver.delete(driverId);
-    }
-  }
-
-  async #statuses(tripId: string): Promise<RecordedStatus[]> {
-    const statuses: RecordedStatus[] = [];
-    let after: { atMs: number; key: string } | undefined;
-    for (;;) {
-      const page = await this.#history.events(tripId, PAGE, after);
-      for (const event of page) {
-        if (event.kind !== "status" || event.waypointIndex === undefined) continue;
-        const { status, waypointIndex, atMs, source } = event;
-        statuses.push({ status, waypointIndex, atMs, source });
-      }
-      if (page.length < PAGE) return statuses;
-      after = page.at(-1);
-    }
-  }
-
-  async #track(party: Party, fromMs: number, toMs: number): Promise<RecordedFix[]> {
-    const fixes: RecordedFix[] = [];
-    for (;;) {
-      const last = fixes.at(-1);
-      const after = last && {
-        atMs: last.capturedAtMs + last.clockOffsetMs,
-        sessionId: last.sessionId,
-        seq: last.seq,
-      };
-      const page = await this.#history.track({
-        party,
-        fromMs,
-        toMs,
-        limit: PAGE,
-        ...(after ? { after } : {}),
-      });
-      fixes.push(...page);
-      if (page.length < PAGE) return fixes;
     }
   }
 }
