@@ -37,7 +37,7 @@ async function everythingIn(log: EventLog): Promise<string[]> {
 function addMirror(manager: JetStreamManager) {
   return manager.streams.add({
     name: NAME,
-    mirror: { name: NAME, domain: "west" },
+    mirror: { name: NAME, external: { api: "$JS.west.API", deliver: "" } },
     storage: StorageType.File,
     discard: DiscardPolicy.New,
     max_age: nanos(TEST_LOG.retentionMs),
