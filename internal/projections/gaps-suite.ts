@@ -8,6 +8,7 @@ import { batchOf, CAR, CAR_ELSEWHERE, fixOf, HERE, T0 } from "../pipeline/test-d
 import { ProjectionEvents } from "./events.ts";
 import { HistoryView } from "./history.ts";
 import { Projection } from "./projection.ts";
+import { skipGap } from "./skip-gap.ts";
 import * as kit from "./test-world.ts";
 
 /** Partition of {@link CAR_ELSEWHERE}. */
@@ -28,17 +29,25 @@ async function scene(world: kit.World, under: LogUnderTest) {
   const logger = pino({ level: "error" }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const registry = new Registry();
   const events = new ProjectionEvents({ logger, registry } as never, world.clock);
-  const deps = { ...world, ...under, logger, events };
-  const view = () => new HistoryView({ ...deps, storePeriodMs: 0, chunkRewriteMs: 0 });
+  let alive = true;
+  const lease = (partition: number) => ({ partition, epoch: 1, valid: () => alive });
+  const deps = { ...world, ...under, logger, events, lease };
   let seq = 0;
   return {
     ...{ lines, log: under.log, under },
-    start: (partitions?: number[], history = world.history) =>
+    start: (partitions?: number[], history = world.history, chunkRewriteMs = 0) =>
       Projection.start(
         deps,
-        partitions ? new HistoryView({ ...deps, history, storePeriodMs: 0, chunkRewriteMs: 0 }) : view(),
+        new HistoryView({ ...deps, history, storePeriodMs: 0, chunkRewriteMs }),
         partitions,
       ),
+    /** From now on nothing may be written: the leases are over. */
+    crash: () => {
+      alive = false;
+    },
+    revive: () => {
+      alive = true;
+    },
     /** A fix of the partition's car. */
     async append(partition: number): Promise<number> {
       const id = partition === HERE ? CAR : CAR_ELSEWHERE;
@@ -133,6 +142,38 @@ export function gapSuite(engine: string, open: (world: kit.World) => Promise<Log
       expect(await at.metric("bimride_projection_gap_entries_total", { partition: HERE })).toBe(
         1 + lost.length - read,
       );
+    });
+
+    test("goes on at the log's first entry once somebody said so, with what was open kept", async () => {
+      await using world = await kit.openWorld();
+      await using under = await open(world);
+      const at = await scene(world, under);
+      {
+        // Rows wait for a minute: what was read is in the snapshot only.
+        await using projection = await at.start([HERE], world.history, 60_000);
+        await caughtUp(projection, HERE, await at.append(HERE));
+        world.clock.advanceTo(world.clock.now() + world.limits.snapshotPeriodMs);
+        await kit.until(async () => (await world.snapshots.load(`history-0${HERE}`)) !== undefined);
+        at.crash();
+      }
+      at.revive();
+      expect(await at.recorded(CAR)).toEqual([]);
+      await at.append(HERE);
+      await at.trimAll();
+      const last = await at.append(HERE);
+      const deps = { log: under.log, snapshots: world.snapshots, limits: world.limits };
+      const gap = await skipGap(deps, "history", HERE, true);
+      expect(gap).toMatchObject({ partition: HERE, lost: 1 });
+      {
+        await using projection = await at.start([HERE]);
+        await kit.until(() => projection.isStopped(HERE));
+      }
+      expect(await skipGap(deps, "history", HERE, false)).toEqual(gap);
+      expect(await skipGap(deps, "history", HERE, false)).toBeUndefined();
+      await using projection = await at.start([HERE]);
+      await caughtUp(projection, HERE, last);
+      expect(await at.recorded(CAR)).toEqual([0, 2]);
+      expect(projection.health()).toBeUndefined();
     });
   });
 

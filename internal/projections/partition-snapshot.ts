@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ProjectionSnapshotSchema } from "../../gen/bimride/state/v1/projection_pb.ts";
+import type { Limits } from "../core/limits.ts";
 import { decodeState, encodeState } from "../pipeline/snapshot.ts";
 import { createPartitionState, type PartitionState } from "../pipeline/state.ts";
 import type { ProjectionDeps } from "./projection-deps.ts";
@@ -50,6 +51,24 @@ export async function restorePartition(
   state.cursor = first - 1;
   view.restored(state, undefined);
   return state;
+}
+
+/** The cursor of a snapshot; undefined for one that this build can't read. */
+export function snapshotCursor(body: Uint8Array, limits: Limits): number | undefined {
+  try {
+    return decodeState(fromBinary(ProjectionSnapshotSchema, body).pipeline, limits).cursor;
+  } catch {
+    return undefined; // the next start finds it useless too, and reads the log from its first entry
+  }
+}
+
+/** The snapshot as it is, but for the cursor. */
+export function withCursor(body: Uint8Array, cursor: number, limits: Limits): Uint8Array {
+  const snapshot = fromBinary(ProjectionSnapshotSchema, body);
+  const state = decodeState(snapshot.pipeline, limits);
+  state.cursor = cursor;
+  snapshot.pipeline = encodeState(state);
+  return toBinary(ProjectionSnapshotSchema, snapshot);
 }
 
 /** A snapshot that can't be used only lengthens the replay: all that the log keeps is read again. */

@@ -4,7 +4,9 @@ import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { keysCommand } from "./keys.ts";
 import { migrateCommand } from "./migrate.ts";
+import { rebuildCommand } from "./rebuild.ts";
 import { regionsCommand } from "./regions.ts";
+import { resumeCommand } from "./resume.ts";
 import { rolesCommand } from "./roles.ts";
 import { tokenCommand } from "./token.ts";
 
@@ -12,6 +14,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   keys: keysCommand,
   token: tokenCommand,
   config: configCommand,
+  rebuild: rebuildCommand,
+  resume: resumeCommand,
   doctor: doctorCommand,
   roles: rolesCommand,
   regions: regionsCommand,
