@@ -29,11 +29,15 @@ class Scene {
         this.#heard = callback;
         return { unsubscribe() {} };
       },
-      publish: (subject: string, body: Uint8Array, { reply, headers }: { reply: string; headers: Headers }) =>
+      publish: (
+        subject: string,
+        body: Uint8Array,
+        { reply, headers }: { reply: string; headers: { encode(): Buffer } },
+      ) =>
         this.sent.push({
           subject,
           text: new TextDecoder().decode(body),
-          id: headers.get("Nats-Msg-Id")!,
+          id: /^NATS\/1\.0\r\nNats-Msg-Id: (\S+)\r\n\r\n$/.exec(String(headers.encode()))![1]!,
           reply,
         }),
     } as unknown as NatsConnection;

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { createInbox, headers, type Msg, type Subscription } from "@nats-io/transport-node";
+import { createInbox, type Msg, type Subscription } from "@nats-io/transport-node";
 import { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import type { Availability } from "./availability.ts";
+import { messageIdHeaders } from "./message-id.ts";
+import { PendingEntries } from "./pending-entries.ts";
 import { type PubAck, PubAckReader } from "./pub-ack.ts";
 
 export type PublisherOptions = {
@@ -25,7 +27,6 @@ const MAX_PENDING_ENTRIES = 100_000;
 const SWEEP_MS = 100;
 /** An entry without an answer for so long is sent again, once the server shows that it lives. */
 const RESEND_MS = 1_000;
-const MESSAGE_ID = "Nats-Msg-Id";
 
 /** Codes of nats-server for: no room in the stream, on the disk or in the account. */
 const FULL = new Set([10_002, 10_023, 10_028, 10_047, 10_077]);
@@ -61,15 +62,12 @@ export class Publisher {
   readonly #inbox = createInbox();
   /** Short: the server keeps the ids of half a minute in memory. */
   readonly #idPrefix = `${randomBytes(9).toString("base64url")}.`;
-  /** One object for all messages: it is encoded while `publish` runs. */
-  readonly #headers = headers();
-  /** By token, in the order of the appends. */
-  readonly #pending = new Map<number, Pending>();
+  /** In the order of the appends. */
+  readonly #pending = new PendingEntries<Pending>();
   readonly #acknowledged: Acknowledged[];
   readonly #stops: (() => void)[] = [];
   #subscription: Subscription | undefined;
   #pendingBytes = 0;
-  #lastToken = 0;
   /** Appends wait, unsent: the connection is lost or the stream has no leader. */
   #holding = false;
   #pinging = false;
@@ -108,12 +106,12 @@ export class Publisher {
     const maxPayload = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     if (body.length + 1_024 > maxPayload)
       return Promise.reject(new BimrideError("MESSAGE_TOO_LARGE", "The entry is larger than NATS takes."));
-    const token = ++this.#lastToken;
     this.#pendingBytes += body.length;
     return new Promise((resolve, reject) => {
       const nowMs = clock.monotonic();
+      const token = this.#pending.nextToken;
       const entry: Pending = { token, partition, body, appendedAtMs: nowMs, sentAtMs: 0, resolve, reject };
-      this.#pending.set(token, entry);
+      this.#pending.add(entry);
       if (!this.#holding) this.#send(entry, nowMs);
     });
   }
@@ -128,11 +126,10 @@ export class Publisher {
   }
 
   #send(entry: Pending, nowMs: number): void {
-    this.#headers.set(MESSAGE_ID, this.#idPrefix + entry.token.toString(36));
     entry.sentAtMs = nowMs;
     this.#options.link.connection.publish(this.#options.subjects[entry.partition]!, entry.body, {
       reply: `${this.#inbox}.${entry.token}`,
-      headers: this.#headers,
+      headers: messageIdHeaders(this.#idPrefix + entry.token.toString(36)),
     });
   }
 
