@@ -22,16 +22,20 @@ export type CaseResult = Pick<BenchReport, "args" | "seed" | "runs" | "durationS
   versions?: Record<string, string>;
 };
 
-export function report(name: string, result: CaseResult): BenchReport {
-  const machine = {
+/** What it was measured on. */
+export function machine(): BenchReport["machine"] {
+  return {
     cpu: cpus()[0]?.model ?? "",
     cores: cpus().length,
     memGiB: Math.round(totalmem() / 2 ** 30),
   };
+}
+
+export function report(name: string, result: CaseResult): BenchReport {
   return {
     schema: "bimride.bench/1",
     case: name,
-    machine,
+    machine: machine(),
     ...result,
     versions: { node: process.versions.node, ...result.versions },
   };

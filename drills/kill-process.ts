@@ -1,74 +1,90 @@
 import { checkHistory } from "../bench/load/checker.ts";
-import { LoadDrivers, pause } from "../bench/load/load-drivers.ts";
+import { FIX_INTERVAL_MS, LoadDrivers } from "../bench/load/load-drivers.ts";
+import { pause } from "../bench/load/pause.ts";
 import { ServiceProcess } from "../bench/load/service-process.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { createRandom } from "../demo/random.ts";
+import type { Drill, DrillContext, DrillResult } from "./drill.ts";
 
-export type DrillResult = {
-  name: string;
-  pid: number;
-  faultAt: string;
-  kills: number;
-  acked: number;
-  missing: number;
-  duplicated: number;
-  wentBack: number;
-  /** Longest time without a live update around a kill, over all viewers. */
-  gapMs: number;
-  ok: boolean;
-};
-
-export type KillArgs = { kills: number; rate: number; viewers: number; minAcked: number; seed: number };
-
+const DEFAULT_RATE = 500;
+const KILLS = 20;
+const MARGIN = 1.05;
 /** Least and most time between a start and the next kill. */
 const MIN_UP_MS = 500;
 const MAX_UP_MS = 3_500;
-const CARS_PER_RATE = 4;
+const WARM_UP_MS = 4_000;
+const WINDOW_MS = 5_000;
+
+export const killProcess: Drill = {
+  name: "kill-process",
+  shows:
+    "kill -9 of the one process of `npm start`, embedded engines, at random moments: nothing acked is lost",
+  run: killAtRandom,
+};
 
 /**
  * Kills the whole process with SIGKILL at random moments under load, starts it again, and reads back through GetTrack
  * what the drivers were told is durable. The drivers resend what was not acked; the viewers resume.
  */
-export async function killProcess(args: KillArgs, log: (line: string) => void): Promise<DrillResult> {
-  await using server = await ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" });
-  const drivers = await LoadDrivers.create(server, args.rate * CARS_PER_RATE, "kill");
+async function killAtRandom({ args, owned, log }: DrillContext): Promise<DrillResult> {
+  const { rate = DEFAULT_RATE, kills = KILLS } = args;
+  const server = owned.use(await ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" }));
+  const cars = Math.ceil((rate * MARGIN * FIX_INTERVAL_MS) / 1_000);
+  const drivers = await LoadDrivers.create(server, cars, "kill");
+  owned.defer(() => drivers.close());
   const viewers = await Viewers.create(server, drivers.trips, args.viewers);
+  owned.defer(() => viewers.close());
   drivers.start();
-  const random = createRandom(args.seed, "kills").unit;
-  const pids: number[] = [];
+  await pause(WARM_UP_MS);
+  const beforeMs = Date.now();
+  await pause(WINDOW_MS);
+
+  const random = createRandom(args.seed, "kills");
+  let pid = 0;
   let gapMs = 0;
-  const faultAt = new Date().toISOString();
-  for (let n = 1; n <= args.kills; n++) {
-    await pause(MIN_UP_MS + random() * (MAX_UP_MS - MIN_UP_MS));
+  const faultAtMs = Date.now();
+  for (let n = 1; n <= kills; n++) {
+    await pause(random.between(MIN_UP_MS, MAX_UP_MS));
     const killedAt = Date.now();
-    pids.push(server.pid);
+    pid = server.pid;
     await server.kill();
     await server.restart();
-    gapMs = Math.max(gapMs, await untilUpdate(viewers, killedAt));
-    log(`kill ${n} of ${args.kills}: pid ${pids.at(-1)}, ${drivers.acked.length} acked so far`);
+    while (viewers.lastUpdateAtMs <= killedAt) await pause(20);
+    gapMs = Math.max(gapMs, viewers.lastUpdateAtMs - killedAt);
+    log(`kill ${n} of ${kills}: pid ${pid}, ${drivers.acked.length} acked so far`);
   }
-  while (drivers.acked.length < args.minAcked) await pause(500);
+  const healedAtMs = Date.now();
+  await pause(WARM_UP_MS);
+  const afterMs = Date.now();
+  await pause(WINDOW_MS);
+  const endMs = Date.now();
   const { unacked } = await drivers.finish(30_000);
   const check = await checkHistory(server, drivers.trips, drivers.acked, 30_000);
-  const { wentBack } = viewers;
-  await viewers.close();
-  await drivers.close();
-  const ok = check.missing === 0 && check.duplicated === 0 && wentBack === 0 && unacked === 0;
+  const ackedPerSecond = {
+    before: Math.round(drivers.ackedPerSecond(beforeMs, faultAtMs)),
+    during: Math.round(drivers.ackedPerSecond(faultAtMs, healedAtMs)),
+    after: Math.round(drivers.ackedPerSecond(afterMs, endMs)),
+  };
+  const { wentBack, owners2 } = viewers;
+  const problems = Object.entries({ ...check, wentBack, owners2, unacked, refused: drivers.refused })
+    .filter(([name, count]) => name !== "acked" && name !== "found" && count !== 0)
+    .map(([name, count]) => `${name} is ${count}`);
+  if (ackedPerSecond.before < rate) problems.push(`only ${ackedPerSecond.before} fixes/s acked before`);
+  if (ackedPerSecond.after < rate) problems.push(`only ${ackedPerSecond.after} fixes/s acked after`);
   return {
-    name: "kill-process",
-    pid: pids.at(-1) ?? 0,
-    faultAt,
-    kills: args.kills,
+    name: killProcess.name,
+    pid,
+    faultAt: new Date(faultAtMs).toISOString(),
     acked: check.acked,
     missing: check.missing,
     duplicated: check.duplicated,
-    wentBack,
-    gapMs,
-    ok: ok && check.acked >= args.minAcked,
+    ...{ wentBack, owners2, gapMs },
+    ok: problems.length === 0,
+    ackedPerSecond,
+    acksPromised: false,
+    faults: kills,
+    faultMs: healedAtMs - faultAtMs,
+    carIntervalMs: FIX_INTERVAL_MS,
+    ...{ unacked, refused: drivers.refused, viewerReconnects: viewers.reconnects, problems },
   };
-}
-
-async function untilUpdate(viewers: Viewers, killedAtMs: number): Promise<number> {
-  while (viewers.lastUpdateAtMs <= killedAtMs) await pause(20);
-  return viewers.lastUpdateAtMs - killedAtMs;
 }

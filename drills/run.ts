@@ -1,45 +1,106 @@
 import { parseArgs } from "node:util";
-import { type DrillResult, killProcess } from "./kill-process.ts";
+import { machine } from "../bench/report.ts";
+import type { Drill, DrillArgs, DrillReport, DrillResult } from "./drill.ts";
+import { DRILLS } from "./drills.ts";
+import { tableText } from "./table.ts";
 
-const USAGE = `usage: npm run drill -- NAME|all [options]
-  kill-process  [--kills N --rate N --viewers N --min-acked N --seed N]   SIGKILL at random moments under load
+const USAGE = `usage: npm run drill -- NAME …|all [options]
+${DRILLS.map(({ name, shows }) => `  ${name.padEnd(18)}${shows}`).join("\n")}
+options: --rate N      fixes/s that must be acked (500; kill-processor 2,000)
+         --viewers N   live viewers (50)
+         --kills N     faults of the drills that repeat theirs (kill-processor 10, kill-process 20)
+         --seed N      of what is left to chance (1)
+         --keep DIR    leave the processes' logs and data there
 exit: 0 all ok, 1 one is not, 2 wrong usage; the last line of stdout is JSON`;
 
 const OPTIONS = {
-  kills: { type: "string", default: "20" },
-  rate: { type: "string", default: "500" },
+  rate: { type: "string" },
   viewers: { type: "string", default: "50" },
-  "min-acked": { type: "string", default: "10000" },
+  kills: { type: "string" },
   seed: { type: "string", default: "1" },
+  keep: { type: "string" },
 } as const;
+
+type Log = (line: string) => void;
 
 /** Runs drills; what happens goes to stderr, the result to stdout. Returns the exit code. */
 export async function runDrills(argv: readonly string[]): Promise<number> {
-  const log = (line: string) => process.stderr.write(`drill: ${line}\n`);
-  let drills: (() => Promise<DrillResult>)[];
+  const log: Log = (line) => process.stderr.write(`drill: ${line}\n`);
+  const wanted = parse(argv);
+  if (!wanted) return 2;
+  const results: DrillResult[] = [];
+  for (const drill of wanted.drills) {
+    const result = await runOne(drill, wanted.args, log);
+    results.push(result);
+    for (const problem of result.problems ?? []) log(`${drill.name}: ${problem}`);
+  }
+  const ok = results.every((result) => result.ok);
+  process.stderr.write(`${tableText(results)}\n* acks are not promised there\n`);
+  const report: DrillReport = { schema: "bimride.drill/1", machine: machine(), drills: results, ok };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  return ok ? 0 : 1;
+}
+
+function parse(argv: readonly string[]): { drills: readonly Drill[]; args: DrillArgs } | undefined {
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+    const number = (text: string) => {
+      const value = Number(text);
+      if (!(value >= 1)) throw new RangeError(`${text} is not a number from 1`);
+      return value;
+    };
     const args = {
-      kills: Number(values.kills),
-      rate: Number(values.rate),
-      viewers: Number(values.viewers),
-      minAcked: Number(values["min-acked"]),
-      seed: Number(values.seed),
+      rate: values.rate === undefined ? undefined : number(values.rate),
+      viewers: number(values.viewers),
+      kills: values.kills === undefined ? undefined : number(values.kills),
+      seed: number(values.seed),
+      keep: values.keep,
     };
-    if (Object.values(args).some((value) => !(value >= 0))) throw new RangeError("options take numbers");
-    const known: Record<string, () => Promise<DrillResult>> = {
-      "kill-process": () => killProcess(args, log),
-    };
-    const [name = ""] = positionals;
-    drills = name === "all" ? Object.values(known) : known[name] ? [known[name]] : [];
-    if (drills.length === 0) throw new RangeError(`no such drill: ${name || "(none)"}`);
+    if (positionals.length === 0) throw new RangeError("which drill?");
+    if (positionals.length === 1 && positionals[0] === "all") return { drills: DRILLS, args };
+    const drills = positionals.map((name) => {
+      const drill = DRILLS.find((each) => each.name === name);
+      if (!drill) throw new RangeError(`no such drill: ${name}`);
+      return drill;
+    });
+    return { drills, args };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return 2;
+    return undefined;
   }
-  const results: DrillResult[] = [];
-  for (const drill of drills) results.push(await drill());
-  const ok = results.every((result) => result.ok);
-  process.stdout.write(`${JSON.stringify({ schema: "bimride.drill/1", drills: results, ok })}\n`);
-  return ok ? 0 : 1;
+}
+
+/** A drill that throws is not ok. Whatever happens, Ctrl-C too, what it started is ended before this returns. */
+async function runOne(drill: Drill, args: DrillArgs, log: Log): Promise<DrillResult> {
+  await using owned = new AsyncDisposableStack();
+  const interrupted = Promise.withResolvers<never>();
+  const interrupt = (signal: NodeJS.Signals) => {
+    log(`${signal}: ending what ${drill.name} started`);
+    void owned
+      .disposeAsync()
+      .finally(() => {
+        process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+        process.kill(process.pid, signal);
+      })
+      .catch(interrupted.reject);
+  };
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const startedAtMs = Date.now();
+  log(`${drill.name}: ${drill.shows}`);
+  try {
+    return await Promise.race([drill.run({ args, owned, log }), interrupted.promise]);
+  } catch (error) {
+    log(
+      `${drill.name} broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    return brokenOff(drill.name, startedAtMs, error);
+  } finally {
+    process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+  }
+}
+
+function brokenOff(name: string, startedAtMs: number, error: unknown): DrillResult {
+  const problems = [`it broke off: ${error instanceof Error ? error.message : String(error)}`];
+  const counts = { acked: 0, missing: 0, duplicated: 0, wentBack: 0, owners2: 0, gapMs: 0 };
+  return { name, pid: 0, faultAt: new Date(startedAtMs).toISOString(), ...counts, ok: false, problems };
 }

@@ -46,7 +46,11 @@ export async function checkHistory(
   }
 }
 
-async function readTracks(service: Service, trips: readonly { tripId: string }[]): Promise<AckedFix[]> {
+/** All fixes that history has of the trips, as GetTrack gives them. */
+export async function readTracks(
+  service: Service,
+  trips: readonly { tripId: string }[],
+): Promise<AckedFix[]> {
   const headers = { authorization: `Bearer ${await service.mint("support", "checker")}` };
   const clients = service.edgeUrls.map((baseUrl) =>
     createClient(HistoryService, createConnectTransport({ baseUrl, httpVersion: "1.1" })),

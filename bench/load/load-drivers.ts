@@ -10,6 +10,7 @@ export { pause } from "./pause.ts";
 export const FIX_INTERVAL_MS = 4_000;
 /** Trips and connections that are made at a time. */
 const AT_A_TIME = 25;
+const MAX_PAUSE_MS = 100;
 /** How often drivers look for answers that are owed. */
 const HOPE_PERIOD_MS = 1_000;
 
@@ -119,8 +120,10 @@ export class LoadDrivers {
     let hopedAtMs = start;
     for (let n = 0; this.#running; n++) {
       const dueAtMs = Math.round(start + n * step);
-      const early = dueAtMs - Date.now();
-      if (early > 0) await pause(early);
+      // In small steps, so that an end is noticed between two fixes that are far apart.
+      for (let early = dueAtMs - Date.now(); early > 0 && this.#running; early = dueAtMs - Date.now())
+        await pause(Math.min(early, MAX_PAUSE_MS));
+      if (!this.#running) return;
       this.#drivers[n % this.#drivers.length]!.drive(this.#intervalMs, dueAtMs);
       this.sent++;
       if (dueAtMs - hopedAtMs < HOPE_PERIOD_MS) continue;

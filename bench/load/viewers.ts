@@ -59,6 +59,11 @@ export class Viewers {
     return this.#ledger.wentBack;
   }
 
+  /** Versions that two contents were seen under, over all readers of the ledger. */
+  get owners2(): number {
+    return this.#ledger.owners2;
+  }
+
   /** Longest time between two updates of one viewer since the last call; the cars' own interval is in it. */
   takeSilenceMs(): number {
     const now = Date.now();

@@ -263,10 +263,15 @@ export class IngestSession implements RegisteredStream {
     const { intake, announcer, limits } = this.#deps;
     this.#lookAtPlace(state, batch);
     announcer.ensureOpened(state, this.#transport, this.#traceparent);
+    // Intake settles what drained without a word, and what drained before it was known to be buffered has no other cue.
+    this.tellDrained();
     this.#outstanding++;
     intake
       .take(state, batch, { traceparent: this.#traceparent, maxFixes: limits.maxFixesPerMessage })
-      .then((ack) => this.#send({ kind: "ack", ...ack }))
+      .then((ack) => {
+        this.#send({ kind: "ack", ...ack });
+        this.tellDrained();
+      })
       .catch((error: unknown) => this.#refuse(asBimrideError(error), batch.batchId))
       .finally(() => {
         this.#outstanding--;

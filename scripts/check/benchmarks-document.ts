@@ -2,13 +2,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriveRow } from "../../bench/cases/drives.ts";
 import type { BenchReport, Target } from "../../bench/report.ts";
+import { drillsSection } from "./drills-section.ts";
 
 /** Where recorded results are: one file per report, as `npm run bench -- CASE --json` prints it. */
 const RESULTS = "bench/results";
 
 const HEAD = `# Benchmarks
 
-<!-- Generated from bench/results/*.json by \`npm run generate\`. Do not edit. -->
+<!-- Generated from bench/results/*.json and drills/results/drills.json by \`npm run generate\`. Do not edit. -->
 
 What \`npm run bench -- CASE --json\` measured, with everything (load generators too) on the machine named. To measure again:
 
@@ -32,9 +33,8 @@ export async function benchmarksDocument(root: string): Promise<string> {
     files.map(async (name) => JSON.parse(await readFile(join(root, RESULTS, name), "utf8")) as BenchReport),
   );
   const sections = reports.map(sectionOf);
-  return [HEAD, ...(sections.length > 0 ? sections : ["No result is recorded in this version.\n"])].join(
-    "\n",
-  );
+  const measured = sections.length > 0 ? sections : ["No result is recorded in this version.\n"];
+  return [HEAD, ...measured, await drillsSection(root)].join("\n");
 }
 
 function noFolder(error: NodeJS.ErrnoException): string[] {
