@@ -16,6 +16,7 @@ export class SpoolEvents {
   readonly #drainRefused: Counter<"region" | "code">;
   readonly #damaged: Counter<"region">;
   readonly #outages: Counter<"region">;
+  readonly #away: Gauge<"region">;
   readonly #waited: Histogram<"region">;
   readonly #depths = new Map<string, () => SpoolDepth>();
   readonly #loggedMs = new Map<string, number>();
@@ -40,6 +41,12 @@ export class SpoolEvents {
       "region",
     ]);
     this.#outages = counter("outages", "Times that the log went away.", ["region"]);
+    this.#away = new Gauge({
+      name: "bimride_spool_log_away",
+      help: "1 while what is accepted goes to the spool: the log is away, or is being caught up with.",
+      labelNames: ["region"],
+      registers,
+    });
     this.#waited = new Histogram({
       name: "bimride_spool_wait_seconds",
       help: "From the write to the spool to the log having it.",
@@ -71,6 +78,7 @@ export class SpoolEvents {
     switch (event.kind) {
       case "opened":
         this.#depths.set(region, event.depth);
+        this.#away.set({ region }, event.entries > 0 ? 1 : 0);
         if (event.entries > 0 || event.tornBytes > 0) {
           const { entries, tornBytes } = event;
           this.#logger.warn({ region, entries, tornBytes }, "spool found what an earlier run left");
@@ -78,12 +86,14 @@ export class SpoolEvents {
         return;
       case "away":
         this.#outages.inc({ region });
+        this.#away.set({ region }, 1);
         this.#logger.warn(
           { region, code: event.code, err: event.cause },
           "log away: entries go to the spool",
         );
         return;
       case "back":
+        this.#away.set({ region }, 0);
         this.#logger.info(
           { region, awayMs: Math.round(event.awayMs) },
           "spool drained: entries go to the log",

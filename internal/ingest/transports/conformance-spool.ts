@@ -9,7 +9,8 @@ export function spoolConformance(transport: IngestTransport): void {
   const rig = useRig(transport, true);
   const { open, recordsOf, storedSeqs } = rig;
   const depth = () => rig.gateway.metric("bimride_spool_depth_entries");
-  const drained = () => vi.waitFor(async () => expect(await depth()).toBe(0), PATIENCE);
+  const drained = () =>
+    vi.waitFor(async () => expect(await rig.gateway.metric("bimride_spool_log_away")).toBe(0), PATIENCE);
 
   test.each(["LOG_UNAVAILABLE", "LOG_FULL"] as const)(
     "answers BUFFERED while the log answers %s, once per fix, and DUPLICATE when it is back and has them",
