@@ -1,9 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { systemClock } from "../../internal/core/time.ts";
-import { cellOf } from "../../internal/latest/cells.ts";
 import type { Latest, LatestParty } from "../../internal/latest/latest.ts";
 import { MemoryLatest } from "../../internal/latest/memory/memory-latest.ts";
 import { openRedisLatest } from "../../internal/latest/redis/latest.ts";
+import { encodeUpdates } from "../../internal/latest/redis/party-record.ts";
 import { connectRedis } from "../../internal/redis/link.ts";
 import { startRedis } from "../../test/kit/engines/redis.ts";
 
@@ -12,8 +13,8 @@ export type Measured = AsyncDisposable & {
   version: string;
   latest: Latest;
   /**
-   * Makes a run of the bare client ready, before the clock runs: the same parties in the same cells with records of as
-   * many bytes. What is returned writes one flush.
+   * Makes a run of the bare client ready, before the clock runs: the same updates, encoded. What is returned writes one
+   * flush, comparing nothing.
    */
   bare(flushes: readonly LatestParty[][]): (flush: number) => Promise<void>;
   /** Parties that the bare client has stored. */
@@ -21,8 +22,6 @@ export type Measured = AsyncDisposable & {
 };
 
 const LIMITS = { partitions: 16, partyIdleMs: 172_800_000 };
-/** Bytes of a record of the Redis engine before the party's key and the trip's id. */
-const RECORD_BYTES = 73;
 const RECORDS = "bare:records";
 
 /** A Redis server of its own, by the test kit, configured as docker-compose.yml does. */
@@ -38,38 +37,26 @@ export async function realLatest(): Promise<Measured> {
   const bare = new Redis({ ...node, protocol: 2, lazyConnect: true });
   stack.defer(() => bare.disconnect());
   await bare.connect();
+  const write = defineScript(bare, "writeBare", await readFile(new URL("bare.lua", import.meta.url), "utf8"));
   const parts = stack.move();
   return {
     version: server.version,
     latest,
     bare(flushes) {
-      const prepared = flushes.map((parties) => ({
-        cells: [...Map.groupBy(parties, ({ latDeg, lonDeg }) => cellOf(latDeg, lonDeg))].map(
-          ([cell, inIt]) => [
-            `bare:cell:${cell}`,
-            ...inIt.flatMap(({ lonDeg, latDeg, partyKey }) => [lonDeg, latDeg, partyKey]),
-          ],
-        ),
-        records: parties.flatMap((party) => [party.partyKey, recordOf(party)]),
-      }));
-      return async (flush) => {
-        const { cells, records } = prepared[flush]!;
-        const pipeline = bare.pipeline();
-        for (const places of cells) pipeline.call("GEOADD", ...(places as [string, ...string[]]));
-        pipeline.call("HSET", RECORDS, ...records);
-        await pipeline.exec();
-      };
+      const prepared = flushes.map(encodeUpdates);
+      return async (flush) => void (await write(1, RECORDS, "bare:cell:", prepared[flush]!));
     },
     bareCount: () => bare.hlen(RECORDS),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
-function recordOf({ partyKey, tripId, latDeg, seq }: LatestParty): Buffer {
-  const record = Buffer.alloc(RECORD_BYTES + partyKey.length + tripId.length);
-  record.writeDoubleLE(latDeg, 0);
-  record.writeDoubleLE(seq, 8);
-  return record;
+type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
+
+/** A script as a function. */
+function defineScript(client: Redis, name: string, lua: string): Script {
+  client.defineCommand(name, { lua });
+  return (client as unknown as Record<string, Script>)[name]!.bind(client);
 }
 
 /** The embedded latest state, beside a plain Map of the newest. */

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sharedEngines } from "../../../test/kit/engines/shared.ts";
+import { haversineM } from "../../core/geo.ts";
 import { connectRedis, type RedisLink } from "../../redis/link.ts";
-import { geoScore } from "./geo-score.ts";
+import { coarseErrorM, coarseScore, geoScore } from "./geo-score.ts";
 import { freshRegion, nodeAt } from "./kit.ts";
 
 let link: RedisLink;
@@ -22,6 +23,22 @@ test("a place has the score that GEOADD gives it", async () => {
       expect(geoScore(latDeg, lonDeg)).toBe(Number(String(score)));
     }),
     { numRuns: 2_000 },
+  );
+  await link.command("UNLINK", key);
+});
+
+test("the place of a coarse score is near, as Redis itself says", async () => {
+  const key = `bimride:test:${freshRegion()}`;
+  const latitudes = fc.double({ min: -85, max: 85, noNaN: true });
+  const longitudes = fc.double({ min: -179.99, max: 179.99, noNaN: true });
+  await fc.assert(
+    fc.asyncProperty(latitudes, longitudes, async (latDeg, lonDeg) => {
+      await link.command("ZADD", key, coarseScore(geoScore(latDeg, lonDeg)), "place");
+      const [[lon, lat]] = (await link.command("GEOPOS", key, "place")) as [[Buffer, Buffer]];
+      const distanceM = haversineM(latDeg, lonDeg, Number(String(lat)), Number(String(lon)));
+      expect(distanceM).toBeLessThan(coarseErrorM(Math.max(0, Math.abs(latDeg) - 0.01)) + 0.5);
+    }),
+    { numRuns: 1_000 },
   );
   await link.command("UNLINK", key);
 });

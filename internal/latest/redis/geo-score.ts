@@ -19,6 +19,26 @@ export function geoScore(latDeg: number, lonDeg: number): number {
   return upper * STEPS + lower;
 }
 
+/** Bits per axis that a coarse score leaves out: 72 m of latitude, 153 m × cos(lat) of longitude. */
+const COARSE_BITS = 8;
+const COARSE = 4 ** COARSE_BITS;
+const HEIGHT_M = 72.2;
+const WIDTH_M = 152.9;
+const RAD = Math.PI / 180;
+
+/**
+ * The score of the middle of a rectangle that the place is in: a car then changes its score with every second or third fix
+ * only, and Redis does less. {@link coarseErrorM} is the price.
+ */
+export function coarseScore(score: number): number {
+  return score - (score % COARSE) + (3 * COARSE) / 4;
+}
+
+/** Places of this latitude and nearer to a pole are at most so far from that of their coarse score, metres. */
+export function coarseErrorM(latDeg: number): number {
+  return Math.hypot(HEIGHT_M, WIDTH_M * Math.cos(latDeg * RAD)) / 2;
+}
+
 function step(degrees: number, max: number): number {
   const at = Math.floor(((degrees + max) / (2 * max)) * STEPS);
   return at < 0 ? 0 : at >= STEPS ? STEPS - 1 : at;

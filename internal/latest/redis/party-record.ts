@@ -1,23 +1,24 @@
 import { cellOf } from "../cells.ts";
 import type { LatestParty } from "../latest.ts";
-import { geoScore } from "./geo-score.ts";
+import { coarseScore, geoScore } from "./geo-score.ts";
 
 /**
- * A party as Redis has it: nine little-endian doubles, the length of the key in one byte, key, trip id. The scripts read
- * the first six numbers and the key, so their order is theirs too.
+ * A party as Redis has it: ten little-endian doubles, the length of the key in one byte, key, trip id. The scripts read
+ * the first five numbers and the key, so their order is theirs too.
  */
 const AT = {
   sessionEpoch: 0,
   seq: 8,
   cell: 16,
-  lonDeg: 24,
-  latDeg: 32,
-  receivedAtMs: 40,
-  capturedAtMs: 48,
-  headingDeg: 56,
-  speedMps: 64,
-  keyLength: 72,
-  key: 73,
+  score: 24,
+  receivedAtMs: 32,
+  capturedAtMs: 40,
+  latDeg: 48,
+  lonDeg: 56,
+  headingDeg: 64,
+  speedMps: 72,
+  keyLength: 80,
+  key: 81,
 } as const;
 
 /** Keys and trip ids are ASCII (core/ids.ts). */
@@ -36,8 +37,8 @@ export function encodeUpdates(parties: readonly LatestParty[]): Buffer {
   for (const party of parties) {
     const { partyKey, tripId, latDeg, lonDeg } = party;
     const cell = cellOf(latDeg, lonDeg);
-    const score = String(geoScore(latDeg, lonDeg));
-    const number = String(cell);
+    const place = coarseScore(geoScore(latDeg, lonDeg));
+    const [score, number] = [String(place), String(cell)];
     at = blob.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
     at = blob.writeUInt8(score.length, at);
     at = blob.writeUInt8(number.length, at);
@@ -45,6 +46,7 @@ export function encodeUpdates(parties: readonly LatestParty[]): Buffer {
     blob.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
     blob.writeDoubleLE(party.seq, at + AT.seq);
     blob.writeDoubleLE(cell, at + AT.cell);
+    blob.writeDoubleLE(place, at + AT.score);
     blob.writeDoubleLE(lonDeg, at + AT.lonDeg);
     blob.writeDoubleLE(latDeg, at + AT.latDeg);
     blob.writeDoubleLE(party.receivedAtMs, at + AT.receivedAtMs);

@@ -13,6 +13,7 @@ import {
   lastCell,
 } from "../cells.ts";
 import type { LatestParty } from "../latest.ts";
+import { coarseErrorM } from "./geo-score.ts";
 import type { ShardKeys } from "./keys.ts";
 import { decodeParty } from "./party-record.ts";
 import type { Scripts } from "./scripts.ts";
@@ -23,8 +24,10 @@ const GEO_CELLS = cellsOfRect({ southDeg: -85, northDeg: 85, westDeg: -180, east
 const GEO_MAX_RADIUS_M = 100_000;
 /** GEO's Earth is larger than ours by less than this. */
 const GEO_SCALE = 1.0003;
-/** More than twice what GEO's places are off by. */
+/** What else a distance by GEO may be off by. */
 const GEO_SLACK_M = 1.5;
+/** More than what GEO_MAX_RADIUS_M spans. */
+const GEO_REACH_DEG = 1;
 /** Ranges of more cells are looked at through the list of the occupied ones. */
 const MAX_CELLS_BY_NUMBER = 512;
 /** Cells in one call of a script. */
@@ -91,9 +94,12 @@ export class ShardSearch {
   }
 
   readonly #byGeo: Fetch = async (cells, { latDeg, lonDeg, radiusM }, limit) => {
-    const reachM = radiusM * GEO_SCALE + GEO_SLACK_M;
+    const lowestDeg = Math.max(0, Math.abs(latDeg) - GEO_REACH_DEG);
+    // Of two places one may seem so much nearer than it is, and the other so much farther.
+    const slackM = 2 * coarseErrorM(lowestDeg) * GEO_SCALE + GEO_SLACK_M;
+    const reachM = radiusM * GEO_SCALE + slackM;
     const list = cells.flatMap(({ cell, leastM }) => [cell, leastM]);
-    const args = [this.#keys.cellPrefix, lonDeg, latDeg, reachM, limit, GEO_SLACK_M, ...list];
+    const args = [this.#keys.cellPrefix, lonDeg, latDeg, reachM, limit, slackM, ...list];
     return (await this.#scripts.nearest([this.#keys.parties], args)) as Buffer[];
   };
 

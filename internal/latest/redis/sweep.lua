@@ -14,7 +14,7 @@ for _, key in ipairs(silent) do
   local record = redis.call('HGET', KEYS[1], key)
   local cell, received = -1, nil
   if record then cell = struct.unpack('<d', record, 17) end
-  if cell >= 0 then received = struct.unpack('<d', record, 41) end
+  if cell >= 0 then received = struct.unpack('<d', record, 33) end
   if received and received >= tonumber(ARGV[3]) then
     redis.call('ZADD', KEYS[2], received, key)
   else

@@ -8,8 +8,8 @@
 --       9 the updates, each: length of the record in 16 bits, lengths of two numbers in 8 bits, GEO's score and the cell in
 --         digits, the record
 --       10… keys of removed parties
--- A record begins with six doubles (session epoch, seq, cell, longitude, latitude, receipt); a byte at 73 tells the
--- length of the party's key, which follows. A tombstone has cell -1 and is four doubles, the last the time of removal.
+-- A record begins with five doubles (session epoch, seq, cell, GEO's score, receipt); a byte at 81 tells the length of
+-- the party's key, which follows. A tombstone is five doubles: its cell is -1, the fourth is the time of removal.
 -- Returns { 1 when refused, else 0; the mark as it was }.
 
 local call, unpackStruct, sub, byte, format = redis.call, struct.unpack, string.sub, string.byte, string.format
@@ -38,7 +38,7 @@ while at <= size do
   numbers[count] = sub(blob, cellAt, from - 1)
   at = from + length
   records[count] = sub(blob, from, at - 1)
-  keys[count] = sub(blob, from + 73, from + 72 + byte(blob, from + 72))
+  keys[count] = sub(blob, from + 81, from + 80 + byte(blob, from + 80))
 end
 
 if count > 0 then
@@ -48,21 +48,20 @@ if count > 0 then
   local writtenLength, seenLength = 0, 0
   for i = 1, count do
     local key, record, old = keys[i], records[i], stored[i]
-    local session, seq, cell, lon, lat, received = unpackStruct('<dddddd', record)
+    local session, seq, cell, score, received = unpackStruct('<ddddd', record)
     local take, from, isSamePlace, isSeen, isRenewed = true, -1, false, false, false
     if old then
-      local oldSession, oldSeq, oldCell, oldLon = unpackStruct('<dddd', old)
+      local oldSession, oldSeq, oldCell, oldScore, oldReceived = unpackStruct('<ddddd', old)
       local isSame = session == oldSession and seq == oldSeq
       take = session > oldSession or (session == oldSession and seq >= oldSeq)
       if oldCell >= 0 then
-        local oldLat, oldReceived = unpackStruct('<dd', old, 33)
         from = oldCell
-        isSamePlace = lon == oldLon and lat == oldLat
+        isSamePlace = score == oldScore
         isSeen = received >= oldReceived
         isRenewed = received - received % renewMs == oldReceived - oldReceived % renewMs
       else
-        -- A tombstone, its time where a longitude is: what is no newer than the removed one was on its way for long.
-        take = (take and not isSame) or now - oldLon >= tombstoneMs
+        -- A tombstone: what is no newer than the removed one was on its way for long.
+        take = (take and not isSame) or now - oldScore >= tombstoneMs
         if take then call('ZREM', KEYS[5], key) end
       end
     end
@@ -94,7 +93,7 @@ for i = 10, #ARGV do
     if cell >= 0 then
       leave(cell, key)
       call('ZREM', KEYS[3], key)
-      call('HSET', KEYS[2], key, struct.pack('<dddd', session, seq, -1, now))
+      call('HSET', KEYS[2], key, struct.pack('<ddddd', session, seq, -1, now, 0))
       call('ZADD', KEYS[5], now, key)
     end
   end
