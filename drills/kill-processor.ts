@@ -1,4 +1,6 @@
+import { readMetrics, total } from "../bench/load/metrics.ts";
 import { pause, until } from "../bench/load/pause.ts";
+import type { RoleProcess } from "../bench/load/role-process.ts";
 import { quantiles } from "../bench/report.ts";
 import type { Drill } from "./drill.ts";
 import { untilAllBack } from "./faults.ts";
@@ -17,6 +19,11 @@ export const killProcessor: Drill = {
     underLoad({ name: "kill-processor", rate: 2_000, acksPromised: true, fault: killTenTimes }, context),
 };
 
+/** Whom to kill must have something to lose. */
+async function ownsSome({ httpUrl }: RoleProcess): Promise<boolean> {
+  return total(await readMetrics({ nodeUrls: [httpUrl] }), "bimride_projection_owned") > 0;
+}
+
 async function killTenTimes(world: World): Promise<Fault> {
   const { deployment, random, kills, log } = world;
   const takeOversMs: number[] = [];
@@ -24,6 +31,7 @@ async function killTenTimes(world: World): Promise<Fault> {
   let pid = 0;
   for (let n = 1; n <= kills; n++) {
     const victim = random.pick(deployment.processors);
+    await until(() => ownsSome(victim), REJOIN_PATIENCE_MS, `${victim.name} owns partitions`);
     pid = victim.pid ?? 0;
     const killedAtMs = Date.now();
     await victim.kill("SIGKILL");

@@ -24,13 +24,11 @@ async function fault({ deployment, probe, log }: World): Promise<Fault> {
   const present = async () => (await probe.present(silent.trips)) === SILENT_CARS;
   await until(present, PATIENCE_MS, "the silent cars are in the latest state");
 
-  const client = new Redis(`redis://${redis.address}`);
   const faultAtMs = Date.now();
-  await client.flushall();
+  await flushAll(redis.address);
   const goneOf = SILENT_CARS - (await probe.present(silent.trips));
   await until(present, PATIENCE_MS, "the silent cars are back");
   const backMs = Date.now() - faultAtMs;
-  client.disconnect();
   await silent.close();
   log(`emptied, ${goneOf} of ${SILENT_CARS} silent cars seen missing, all back after ${backMs} ms`);
   const problems = backMs < MAX_BACK_MS ? [] : [`back only after ${backMs} ms`];
@@ -41,4 +39,13 @@ async function fault({ deployment, probe, log }: World): Promise<Fault> {
     healedAtMs: Date.now(),
     measured: { backMs, goneOf },
   };
+}
+
+async function flushAll(address: string): Promise<void> {
+  const client = new Redis(`redis://${address}`, { maxRetriesPerRequest: 1 });
+  try {
+    await client.flushall();
+  } finally {
+    client.disconnect();
+  }
 }

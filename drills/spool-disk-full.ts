@@ -41,26 +41,33 @@ async function fillUp(world: World): Promise<Fault> {
   const pid = nats.pid ?? 0;
   const faultAtMs = Date.now();
   const told = () => drivers.buffered + drivers.acked.length;
-  const before = told();
+  const bufferedBefore = drivers.buffered;
   await nats.kill("SIGKILL");
-  let last = { told: before, atMs: Date.now() };
-  await until(() => told() > before, FULL_PATIENCE_MS, "fixes are BUFFERED while NATS is away");
+  await until(
+    () => drivers.buffered > bufferedBefore,
+    FULL_PATIENCE_MS,
+    "fixes are BUFFERED while NATS is away",
+  );
+  let last = { told: told(), atMs: Date.now() };
   const withheld = () => {
     if (told() !== last.told) last = { told: told(), atMs: Date.now() };
     return Date.now() - last.atMs >= QUIET_MS;
   };
   await until(withheld, FULL_PATIENCE_MS, "verdicts are withheld because the spool is full");
   const fullAfterMs = last.atMs - faultAtMs;
+  const buffered = drivers.buffered - bufferedBefore;
   const sentBefore = drivers.sent;
   await pause(QUIET_MS);
   const problems = told() === last.told ? [] : ["verdicts were given although the spool was full"];
-  log(`full after ${fullAfterMs} ms: ${drivers.sent - sentBefore} fixes sent since, none answered`);
+  log(
+    `full after ${fullAfterMs} ms and ${buffered} fixes: ${drivers.sent - sentBefore} sent since, none answered`,
+  );
   await nats.start();
   const startedAtMs = Date.now();
   await untilAllBack(world, startedAtMs);
   return {
     ...{ pid, faultAtMs, problems },
     healedAtMs: Date.now(),
-    measured: { fullAfterMs, backMs: Date.now() - startedAtMs },
+    measured: { fullAfterMs, bufferedUntilFull: buffered, backMs: Date.now() - startedAtMs },
   };
 }
