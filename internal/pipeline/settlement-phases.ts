@@ -71,7 +71,9 @@ function marksOf(trip: Trip, drives: readonly Drive[], endMs: number, presses: r
       if (pressed(point.atMs)) current = asOf(trip, marks.at(-1)!, drive, index);
       const change = detectPhase(state, current, point);
       const press = presses[next];
-      if (!change || (press && press.atMs <= untilMs && !fits(change, press))) continue;
+      // What somebody said at this very moment holds now, so the fixes show it from the next one on at the earliest.
+      if (!change || point.atMs <= pressedAtMs) continue;
+      if (press && press.atMs <= untilMs && !fits(change, press)) continue;
       // Somebody said that it was not so yet: then from when the fixes show it.
       const atMs = change.atMs > pressedAtMs ? change.atMs : point.atMs;
       add(marks, { ...change, atMs, source: "detected" }, endMs);

@@ -70,6 +70,14 @@ describe("statuses that people set, in the settled trip", () => {
     expect(later.distanceM).toBeLessThan(620);
   });
 
+  test("hold when they are said, also when they say again what was so, and the fixes know better at that moment", () => {
+    const again = [at(0, "ENROUTE_TO_PICKUP", 0), at(170, "ENROUTE_TO_PICKUP", 0)];
+    expect(phasesOf(again).slice(0, 2)).toEqual([
+      ["ENROUTE_TO_PICKUP", 0, "explicit"],
+      ["ENROUTE_TO_DROPOFF", 171, "detected"],
+    ]);
+  });
+
   test("rule out what the fixes say beyond them", () => {
     const never = phasesOf([at(230, "ENROUTE_TO_PICKUP", 0)], { ...TRIP, status: "CANCELED" });
     expect(never.map(([status]) => status)).toEqual(["NEW", "ENROUTE_TO_PICKUP"]);
