@@ -51,6 +51,11 @@ describe("loadSettings", () => {
     ]);
   });
 
+  test.each(["86399999", "172800001", "48h"])("the log keeps 24 to 48 hours, not %s", (given) => {
+    const load = () => loadSettings({ BIMRIDE_LOG_RETENTION_MS: given }, []);
+    expect(load).toThrow(/BIMRIDE_LOG_RETENTION_MS .*must be a whole number of 86400000 to 172800000 \(ms\)/);
+  });
+
   test("an empty variable counts as not set", () => {
     expect(loadSettings({ BIMRIDE_HTTP_PORT: "" }, []).httpPort).toBe(8080);
   });

@@ -43,6 +43,10 @@ export interface Latest {
 }
 
 export type LatestFlush = {
+  /**
+   * What is fenced. A writer that owns no partition (a rebuild) takes a number beyond all partitions: it fences nobody out,
+   * and newest wins alone decides what it changes.
+   */
   partition: number;
   /** The owner's right to write. */
   partitionEpoch: number;

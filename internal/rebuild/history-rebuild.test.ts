@@ -11,6 +11,7 @@ rebuildHistorySuite(
     const history = await openSqliteHistory({ path });
     return {
       ...{ log, history },
+      logsInRealTime: false,
       now: () => clock.now(),
       advanceTo: async (timeMs) => clock.advanceTo(timeMs),
       async empty() {

@@ -11,7 +11,8 @@ import { type HistoryRebuildDeps, rebuildHistory } from "./history-rebuild.ts";
 import { changes } from "./report.ts";
 
 const DRIVERS = [CAR, OTHER_CAR];
-const WHOLE = { fromMs: 0, toMs: kit.AFTER_MS * 2 };
+const WHOLE = { fromMs: T0 - 86_400_000, toMs: T0 + 86_400_000 };
+const TIMEOUT = { timeout: 180_000 };
 
 /** Engines under a rebuild, empty; `emptied` opens another empty history. */
 export type RebuildEngines = AsyncDisposable & {
@@ -23,6 +24,8 @@ export type RebuildEngines = AsyncDisposable & {
   empty(): Promise<void>;
   /** Time as the log's entries have it. */
   now(): number;
+  /** True when that is the real time, years after that of the drives. */
+  logsInRealTime: boolean;
 };
 
 type Scene = { world: kit.World; engines: RebuildEngines; deps: HistoryRebuildDeps };
@@ -95,47 +98,55 @@ export function rebuildHistorySuite(
   runs: number,
 ): void {
   describe(`a rebuild of history on ${name}`, () => {
-    test("brings back what was lost and corrects what was altered, whatever the drive and the damage", () =>
-      fc.assert(
-        fc.asyncProperty(
-          fc.tuple(steps, steps).map(([one, two]) => [...one, ...two, ENDING]),
-          fc.boolean(),
-          fc.infiniteStream(fc.nat({ max: 99 })),
-          async (script, isPlain, random) => {
-            const log = logOf(isPlain ? script.map(plain) : script);
-            await using world = await kit.openWorld();
-            await using engines = await open(world);
-            const scene = sceneOf(world, engines);
-            await driven(scene, log);
-            const expected = await recordOf(scene, log);
-            const chunks = await chunksOf(scene);
-            await engines.empty();
-            const kept = chunks.filter(() => random.next().value! < 60);
-            await engines.history.putChunks(
-              kept.map((chunk) => (random.next().value! < 30 ? altered(chunk, random.next().value!) : chunk)),
-              { repair: true },
-            );
-            const damaged = await recordOf(scene, log);
-            const asked = { fromMs: undefined, toMs: undefined };
-            const planned = await rebuildHistory(scene.deps, asked, true);
-            expect(await recordOf(scene, log)).toEqual(damaged);
-            const report = await rebuildHistory(scene.deps, asked, false);
-            expect(await recordOf(scene, log)).toEqual(expected);
-            expect(report.total).toEqual(planned.total);
-            const { inLog, found, added, corrected } = report.total;
-            expect(inLog).toBe(expected.tracks.flat().length);
-            expect(found + added + corrected).toBe(inLog);
-            const again = await rebuildHistory(scene.deps, asked, false);
-            expect(changes(again)).toBe(false);
-            expect(again.total).toMatchObject({ inLog, found: inLog, added: 0, corrected: 0, left: 0 });
-          },
+    test(
+      "brings back what was lost and corrects what was altered, whatever the drive and the damage",
+      TIMEOUT,
+      () =>
+        fc.assert(
+          fc.asyncProperty(
+            fc.tuple(steps, steps).map(([one, two]) => [...one, ...two, ENDING]),
+            fc.boolean(),
+            fc.infiniteStream(fc.nat({ max: 99 })),
+            async (script, isPlain, random) => {
+              const log = logOf(isPlain ? script.map(plain) : script);
+              await using world = await kit.openWorld();
+              await using engines = await open(world);
+              const scene = sceneOf(world, engines);
+              await driven(scene, log);
+              const expected = await recordOf(scene, log);
+              const chunks = await chunksOf(scene);
+              await engines.empty();
+              const kept = chunks.filter(() => random.next().value! < 60);
+              await engines.history.putChunks(
+                kept.map((chunk) =>
+                  random.next().value! < 30 ? altered(chunk, random.next().value!) : chunk,
+                ),
+                { repair: true },
+              );
+              const damaged = await recordOf(scene, log);
+              const asked = { fromMs: undefined, toMs: undefined };
+              const planned = await rebuildHistory(scene.deps, asked, true);
+              expect(await recordOf(scene, log)).toEqual(damaged);
+              const report = await rebuildHistory(scene.deps, asked, false);
+              expect(await recordOf(scene, log)).toEqual(expected);
+              expect(report.total).toEqual(planned.total);
+              const { inLog, found, added, corrected } = report.total;
+              expect(inLog).toBe(expected.tracks.flat().length);
+              expect(found + added + corrected).toBe(inLog);
+              const again = await rebuildHistory(scene.deps, asked, false);
+              expect(changes(again)).toBe(false);
+              expect(again.total).toMatchObject({ inLog, found: inLog, added: 0, corrected: 0, left: 0 });
+            },
+          ),
+          { numRuns: runs },
         ),
-        { numRuns: runs },
-      ));
+    );
 
-    test("looks at the range only, with what lies in the same chunks", async () => {
+    test("looks at the range only, with what lies in the same chunks", TIMEOUT, async ({ skip }) => {
       await using world = await kit.openWorld();
       await using engines = await open(world);
+      if (engines.logsInRealTime)
+        skip("the range is told in the log's time, which this engine takes from the real clock");
       const scene = sceneOf(world, engines);
       const log = calmDrive();
       await driven(scene, log);
@@ -152,29 +163,33 @@ export function rebuildHistorySuite(
       expect(report.total.added).toBe(expected.tracks.flat().filter(within).length);
     });
 
-    test("leaves to its owner a row that may still grow, and takes nothing from what that writes later", async () => {
-      await using world = await kit.openWorld();
-      await using engines = await open(world);
-      const scene = sceneOf(world, engines);
-      const log = calmDrive(30);
-      await driven(scene, log);
-      const expected = await recordOf(scene, log);
-      const chunks = await chunksOf(scene);
-      const newest = chunks.toSorted((a, b) => a.firstAtMs - b.firstAtMs).at(-1)!;
-      await engines.empty();
-      // Its owner has stored the beginning of the newest row only, and wrongly.
-      const begun = { ...newest, fixes: newest.fixes.slice(0, 1).map((fix) => ({ ...fix, altitudeM: 7 })) };
-      await engines.history.putChunks([...chunks.filter((chunk) => chunk !== newest), begun]);
-      const running = {
-        ...scene.deps,
-        alone: false,
-        storePeriodMs: -kit.WORLD_LIMITS.maxChunkSpanMs - 60_000,
-      };
-      const report = await rebuildHistory(running, { fromMs: undefined, toMs: undefined }, false);
-      expect(report.total.added).toBe(newest.fixes.length - 1);
-      await engines.history.putChunks([newest]);
-      expect((await recordOf(scene, log)).tracks).toEqual(expected.tracks);
-    });
+    test(
+      "leaves to its owner a row that may still grow, and takes nothing from what that writes later",
+      TIMEOUT,
+      async () => {
+        await using world = await kit.openWorld();
+        await using engines = await open(world);
+        const scene = sceneOf(world, engines);
+        const log = calmDrive(30);
+        await driven(scene, log);
+        const expected = await recordOf(scene, log);
+        const chunks = await chunksOf(scene);
+        const newest = chunks.toSorted((a, b) => a.firstAtMs - b.firstAtMs).at(-1)!;
+        await engines.empty();
+        // Its owner has stored the beginning of the newest row only, and wrongly.
+        const begun = { ...newest, fixes: newest.fixes.slice(0, 1).map((fix) => ({ ...fix, altitudeM: 7 })) };
+        await engines.history.putChunks([...chunks.filter((chunk) => chunk !== newest), begun]);
+        const running = {
+          ...scene.deps,
+          alone: false,
+          storePeriodMs: -kit.WORLD_LIMITS.maxChunkSpanMs - 60_000,
+        };
+        const report = await rebuildHistory(running, { fromMs: undefined, toMs: undefined }, false);
+        expect(report.total.added).toBe(newest.fixes.length - 1);
+        await engines.history.putChunks([newest]);
+        expect((await recordOf(scene, log)).tracks).toEqual(expected.tracks);
+      },
+    );
 
     test("refuses a time before the log's beginning and says where that is", async () => {
       await using world = await kit.openWorld();
