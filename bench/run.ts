@@ -16,7 +16,7 @@ const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   history --engines real|embedded [--parties N --runs N]             fixes into the history and back
   latest  --engines real|embedded [--parties N --runs N]             positions into the latest state
   log     --engines real|embedded [--profile … --entries N --window N --rate N --runs N]
-          fixes into the log, in entries as a gateway makes them at the rate (10,000), and back
+          fixes into the log, in entries as a gateway makes them at the rate (100,000) and at 10,000, and back
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
 const OPTIONS = {
@@ -33,7 +33,7 @@ const OPTIONS = {
   engines: { type: "string", default: "embedded" },
   profile: { type: "string", default: "survives-a-crash" },
   parties: { type: "string", default: "2000" },
-  entries: { type: "string", default: "60000" },
+  entries: { type: "string", default: "10000" },
   window: { type: "string", default: "512" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
@@ -122,7 +122,7 @@ function parse(argv: readonly string[]) {
             profile: profile(values.profile),
             entries: number(values.entries),
             window: number(values.window),
-            rate: number(values.rate ?? "10000"),
+            rate: number(values.rate ?? "100000"),
             runs: number(values.runs),
           },
           log,
