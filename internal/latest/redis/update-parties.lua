@@ -26,29 +26,28 @@ local function leave(cell, key)
   if call('EXISTS', cellPrefix .. number) == 0 then call('ZREM', KEYS[4], number) end
 end
 
+-- Where each update begins, where its record does, and where that ends.
 local blob, at, count = ARGV[9], 1, 0
 local size = #blob
-local keys, records, scores, numbers = {}, {}, {}, {}
+local keys, heads, froms, ends = {}, {}, {}, {}
 while at <= size do
   local length, scoreLength, cellLength = unpackStruct('<I2BB', blob, at)
-  local cellAt = at + 4 + scoreLength
-  local from = cellAt + cellLength
+  local from = at + 4 + scoreLength + cellLength
   count = count + 1
-  scores[count] = sub(blob, at + 4, cellAt - 1)
-  numbers[count] = sub(blob, cellAt, from - 1)
+  heads[count], froms[count] = at, from
   at = from + length
-  records[count] = sub(blob, from, at - 1)
+  ends[count] = at - 1
   keys[count] = sub(blob, from + 81, from + 80 + byte(blob, from + 80))
 end
 
 if count > 0 then
   local stored = call('HMGET', KEYS[2], unpack(keys))
   local tombstoneMs, renewMs = tonumber(ARGV[7]), tonumber(ARGV[8])
-  local written, seen = {}, {}
-  local writtenLength, seenLength = 0, 0
+  local written, seen, entered = {}, {}, {}
+  local writtenLength, seenLength, enteredLength = 0, 0, 0
   for i = 1, count do
-    local key, record, old = keys[i], records[i], stored[i]
-    local session, seq, cell, score, received = unpackStruct('<ddddd', record)
+    local key, old, recordAt = keys[i], stored[i], froms[i]
+    local session, seq, cell, score, received = unpackStruct('<ddddd', blob, recordAt)
     local take, from, isSamePlace, isSeen, isRenewed = true, -1, false, false, false
     if old then
       local oldSession, oldSeq, oldCell, oldScore, oldReceived = unpackStruct('<ddddd', old)
@@ -66,21 +65,30 @@ if count > 0 then
       end
     end
     if take then
-      local cellKey, isMoved = cellPrefix .. numbers[i], from ~= cell
-      if isMoved or not isSamePlace then call('ZADD', cellKey, scores[i], key) end
-      if isMoved then
-        if from >= 0 then leave(from, key) end
-        call('ZADD', KEYS[4], numbers[i], numbers[i])
+      local isMoved = from ~= cell
+      if isMoved or not isSamePlace or not isRenewed then
+        local scoreAt = heads[i] + 4
+        local cellAt = scoreAt + byte(blob, scoreAt - 2)
+        local number = sub(blob, cellAt, recordAt - 1)
+        local cellKey = cellPrefix .. number
+        if isMoved or not isSamePlace then call('ZADD', cellKey, sub(blob, scoreAt, cellAt - 1), key) end
+        if isMoved or not isRenewed then call('PEXPIRE', cellKey, ttl) end
+        if isMoved then
+          if from >= 0 then leave(from, key) end
+          entered[enteredLength + 1], entered[enteredLength + 2] = number, number
+          enteredLength = enteredLength + 2
+        end
       end
-      if isMoved or not isRenewed then call('PEXPIRE', cellKey, ttl) end
       if not isSeen then
         seen[seenLength + 1], seen[seenLength + 2] = received, key
         seenLength = seenLength + 2
       end
-      written[writtenLength + 1], written[writtenLength + 2] = key, record
+      written[writtenLength + 1], written[writtenLength + 2] = key, sub(blob, recordAt, ends[i])
       writtenLength = writtenLength + 2
     end
   end
+  -- After all have left: a cell that one left and another entered is occupied.
+  if enteredLength > 0 then call('ZADD', KEYS[4], unpack(entered)) end
   if seenLength > 0 then call('ZADD', KEYS[3], unpack(seen)) end
   if writtenLength > 0 then call('HSET', KEYS[2], unpack(written)) end
 end
