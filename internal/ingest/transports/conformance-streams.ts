@@ -21,7 +21,7 @@ export function streamConformance(rig: Rig): void {
     const back = await nth(again, "welcome");
     expect(back).toMatchObject({ sessionEpoch: welcome.sessionEpoch, resumeAfterSeq: 41 });
     expect(back.assignment?.version).toBe(welcome.assignment?.version);
-    await vi.waitFor(() => expect(client.ended).toBe(""));
+    await vi.waitFor(() => expect(client.ended).toBe(""), 20_000);
     expect(cases(client, "superseded")).toEqual([]);
     again.send(fixesMessage([goodFix(41), goodFix(42)]));
     expect(verdictsOf(await nth(again, "ack"))).toEqual({ 41: "DUPLICATE", 42: "ACCEPTED" });
@@ -29,7 +29,7 @@ export function streamConformance(rig: Rig): void {
     await vi.waitFor(async () => {
       const last = (await recordsOf(driver)).at(-1);
       expect(last).toMatchObject({ kind: "sessionOpened", closed: true });
-    });
+    }, 20_000);
     const closes = (await recordsOf(driver)).filter((record) => "closed" in record && record.closed);
     expect(closes).toHaveLength(1);
   });
@@ -127,7 +127,7 @@ export function streamConformance(rig: Rig): void {
     await vi.waitFor(async () => {
       const states = (await recordsOf(driver)).filter((record) => record.kind === "deviceState");
       expect(states.map(({ state }) => state.batteryPercent)).toEqual([50, 49]);
-    });
+    }, 20_000);
   });
 
   test("answers DUPLICATE only once the first copy is durable", async () => {

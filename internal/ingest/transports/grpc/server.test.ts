@@ -103,7 +103,7 @@ test("a drain ends streams, connections and the listener within its bound", asyn
   const startMs = performance.now();
   await other.drain({ reconnectWithinMs: 10, forceAfterMs: 50 });
   expect(performance.now() - startMs).toBeLessThan(5_000);
-  await vi.waitFor(() => expect(stream.ended).toBe("DRAINING"));
+  await vi.waitFor(() => expect(stream.ended).toBe("DRAINING"), 20_000);
   const late = grpcTransport.connect({ ...gateway, grpcPort: other.port }, undefined);
   await vi.waitFor(() => expect(late.ended).toMatch(/gRPC status 14/), 10_000);
 });
@@ -118,5 +118,5 @@ test("a drain cuts connections whose clients neither speak nor read nor close", 
   await vi.waitFor(() => {
     deaf.write("x");
     expect(deaf.destroyed).toBe(true);
-  });
+  }, 20_000);
 });
