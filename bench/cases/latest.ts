@@ -10,7 +10,7 @@ export type LatestArgs = { engines: "real" | "embedded"; parties: number; runs: 
 /** Part of the bare client's speed that the latest state should reach on real engines. */
 const REACH_RATIO = 0.7;
 const UPDATES_PER_FLUSH = 200;
-const ROUNDS = 150;
+const ROUNDS = 100;
 /** Owners write their partitions side by side. */
 const FLUSHES_AT_ONCE = 4;
 const READS_AT_ONCE = 32;

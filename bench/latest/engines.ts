@@ -4,7 +4,7 @@ import { systemClock } from "../../internal/core/time.ts";
 import type { Latest, LatestParty } from "../../internal/latest/latest.ts";
 import { MemoryLatest } from "../../internal/latest/memory/memory-latest.ts";
 import { openRedisLatest } from "../../internal/latest/redis/latest.ts";
-import { encodeUpdates } from "../../internal/latest/redis/party-record.ts";
+import { encodeUpdates, roomFor } from "../../internal/latest/redis/party-record.ts";
 import { connectRedis } from "../../internal/redis/link.ts";
 import { startRedis } from "../../test/kit/engines/redis.ts";
 
@@ -43,7 +43,7 @@ export async function realLatest(): Promise<Measured> {
     version: server.version,
     latest,
     bare(flushes) {
-      const prepared = flushes.map(encodeUpdates);
+      const prepared = flushes.map((parties) => Buffer.from(encodeUpdates(parties, roomFor(parties.length))));
       return async (flush) => void (await write(1, RECORDS, "bare:cell:", prepared[flush]!));
     },
     bareCount: () => bare.hlen(RECORDS),

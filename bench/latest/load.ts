@@ -25,9 +25,9 @@ const CITY = { latDeg: 57.7, lonDeg: 11.97, halfDeg: 0.1 };
 /** The recorded drives one after another without what a gateway refuses, or, where they are not at hand, a drive that wanders through a city. */
 export function places(traces: string | undefined): Place[] {
   if (!traces) return wanderingDrive();
-  return recordedFixes(traces, Date.now()).filter(
-    ({ latDeg, lonDeg }) => Math.abs(latDeg) <= 90 && Math.abs(lonDeg) <= 180,
-  );
+  return recordedFixes(traces, Date.now())
+    .filter(({ latDeg, lonDeg }) => Math.abs(latDeg) <= 90 && Math.abs(lonDeg) <= 180)
+    .map(({ latDeg, lonDeg, headingDeg, speedMps }) => ({ latDeg, lonDeg, headingDeg, speedMps }));
 }
 
 function wanderingDrive(): Place[] {

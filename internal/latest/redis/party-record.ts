@@ -26,38 +26,45 @@ const TEXT = "latin1";
 
 /** Before a record: its length in 16 bits, those of score and cell in 8 each, and these two in digits. */
 const MAX_HEAD_BYTES = 4 + 16 + 10;
+/** Key and trip id: kind and slash, 64 characters; region and dash, 26. */
+const MAX_TEXT_BYTES = 7 + 64 + 17 + 26;
 
-/** Updates as update-parties.lua takes them, one after another. */
-export function encodeUpdates(parties: readonly LatestParty[]): Buffer {
-  let most = 0;
-  for (const { partyKey, tripId } of parties)
-    most += MAX_HEAD_BYTES + AT.key + partyKey.length + tripId.length;
-  const blob = Buffer.allocUnsafe(most);
+/** Room that any so many updates fit into, with the longest key and trip id (core/ids.ts). */
+export function roomFor(updates: number): Buffer {
+  return Buffer.allocUnsafeSlow(updates * (MAX_HEAD_BYTES + AT.key + MAX_TEXT_BYTES));
+}
+
+/**
+ * Updates as update-parties.lua takes them, one after another.
+ * @param room for them; what is returned lies in it
+ */
+export function encodeUpdates(parties: readonly LatestParty[], room: Buffer): Buffer {
   let at = 0;
   for (const party of parties) {
     const { partyKey, tripId, latDeg, lonDeg } = party;
+    if (partyKey.length + tripId.length > MAX_TEXT_BYTES) throw new RangeError("a name is too long");
     const cell = cellOf(latDeg, lonDeg);
     const place = coarseScore(geoScore(latDeg, lonDeg));
     const [score, number] = [String(place), String(cell)];
-    at = blob.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
-    at = blob.writeUInt8(score.length, at);
-    at = blob.writeUInt8(number.length, at);
-    at += blob.write(score + number, at, TEXT);
-    blob.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
-    blob.writeDoubleLE(party.seq, at + AT.seq);
-    blob.writeDoubleLE(cell, at + AT.cell);
-    blob.writeDoubleLE(place, at + AT.score);
-    blob.writeDoubleLE(lonDeg, at + AT.lonDeg);
-    blob.writeDoubleLE(latDeg, at + AT.latDeg);
-    blob.writeDoubleLE(party.receivedAtMs, at + AT.receivedAtMs);
-    blob.writeDoubleLE(party.capturedAtMs, at + AT.capturedAtMs);
-    blob.writeDoubleLE(party.headingDeg, at + AT.headingDeg);
-    blob.writeDoubleLE(party.speedMps, at + AT.speedMps);
-    blob.writeUInt8(partyKey.length, at + AT.keyLength);
+    at = room.writeUInt16LE(AT.key + partyKey.length + tripId.length, at);
+    at = room.writeUInt8(score.length, at);
+    at = room.writeUInt8(number.length, at);
+    at += room.write(score + number, at, TEXT);
+    room.writeDoubleLE(party.sessionEpoch, at + AT.sessionEpoch);
+    room.writeDoubleLE(party.seq, at + AT.seq);
+    room.writeDoubleLE(cell, at + AT.cell);
+    room.writeDoubleLE(place, at + AT.score);
+    room.writeDoubleLE(lonDeg, at + AT.lonDeg);
+    room.writeDoubleLE(latDeg, at + AT.latDeg);
+    room.writeDoubleLE(party.receivedAtMs, at + AT.receivedAtMs);
+    room.writeDoubleLE(party.capturedAtMs, at + AT.capturedAtMs);
+    room.writeDoubleLE(party.headingDeg, at + AT.headingDeg);
+    room.writeDoubleLE(party.speedMps, at + AT.speedMps);
+    room.writeUInt8(partyKey.length, at + AT.keyLength);
     at += AT.key;
-    at += blob.write(partyKey + tripId, at, TEXT);
+    at += room.write(partyKey + tripId, at, TEXT);
   }
-  return blob.subarray(0, at);
+  return room.subarray(0, at);
 }
 
 /** A record as {@link encodeUpdates} made it; undefined for a tombstone. */

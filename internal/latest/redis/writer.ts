@@ -5,7 +5,7 @@ import { isOlder } from "../is-older.ts";
 import type { LatestFlush, LatestParty } from "../latest.ts";
 import { type ShardKeys, shardOfParty, shardOfTrip } from "./keys.ts";
 import type { Marks } from "./marks.ts";
-import { encodeUpdates } from "./party-record.ts";
+import { encodeUpdates, roomFor } from "./party-record.ts";
 import type { Scripts } from "./scripts.ts";
 import { encodeLive, encodeTrip } from "./trip-record.ts";
 
@@ -16,6 +16,8 @@ const TRIPS_PER_CALL = 50;
 /** Calls of one flush that wait for their answers at a time. */
 const CALLS_AT_ONCE = 4;
 const NOTHING = Buffer.alloc(0);
+/** Buffers kept for the next calls. */
+const MAX_SPARE_ROOMS = 16;
 
 /** What a flush has for one shard. */
 type Part = { shard: number; parties: LatestParty[]; removed: string[]; trips: TripLive[] };
@@ -40,6 +42,8 @@ export class Writer {
   readonly #options: WriterOptions;
   /** Trips that Redis has but for their live state; where it has lost them it says so. */
   readonly #storedTrips = new WeakSet<Trip>();
+  /** To encode into: a new one for each call would keep the garbage collector busy. */
+  readonly #spareRooms: Buffer[] = [];
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -95,13 +99,16 @@ export class Writer {
     const { scripts, marks, clock, ttlMs, tombstoneMs, renewMs } = this.#options;
     const keys = this.#options.shards[shard]!;
     const number = marks.next(shard);
+    const room = this.#spareRooms.pop() ?? roomFor(PARTIES_PER_CALL);
     const answer = await scripts.updateParties(
       [keys.fences, keys.parties, keys.seen, keys.cells, keys.gone, keys.mark],
       [
         ...[keys.cellPrefix, partition, partitionEpoch, ttlMs, Math.floor(clock.now()), number, tombstoneMs],
-        ...[renewMs, encodeUpdates(parties), ...removed],
+        ...[renewMs, encodeUpdates(parties, room), ...removed],
       ],
     );
+    // Only now: after a failure the client may still hold it, and send it again elsewhere.
+    if (this.#spareRooms.length < MAX_SPARE_ROOMS) this.#spareRooms.push(room);
     const [refused, before] = answer as [number, Buffer | null];
     marks.answered(shard, number, before);
     return refused === 1;
