@@ -25,8 +25,8 @@ type Spent = { ms: number; cpuUs: number };
 
 /**
  * How fast positions of a fleet get into the latest state in flushes of 200, fenced and compared with what is stored, and
- * whether all of it is there; beside it the bare client with updates encoded before: a script that puts the same into the
- * same layout and compares nothing (bench/latest/bare.lua), or, embedded, a Map.
+ * whether all of it is there; beside it the bare client with updates encoded before: a script that does GEOADD and HSET with
+ * the same data in the same layout and compares nothing (bench/latest/bare.lua), or, embedded, a Map.
  */
 export async function latest(args: LatestArgs, log: (line: string) => void): Promise<CaseResult> {
   const startedMs = performance.now();

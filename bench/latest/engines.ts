@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { systemClock } from "../../internal/core/time.ts";
+import { cellOf } from "../../internal/latest/cells.ts";
 import type { Latest, LatestParty } from "../../internal/latest/latest.ts";
 import { MemoryLatest } from "../../internal/latest/memory/memory-latest.ts";
 import { openRedisLatest } from "../../internal/latest/redis/latest.ts";
-import { encodeUpdates, roomFor } from "../../internal/latest/redis/party-record.ts";
 import { connectRedis } from "../../internal/redis/link.ts";
 import { startRedis } from "../../test/kit/engines/redis.ts";
 
@@ -22,6 +22,8 @@ export type Measured = AsyncDisposable & {
 };
 
 const LIMITS = { partitions: 16, partyIdleMs: 172_800_000 };
+/** Bytes of a record of the Redis engine before the party's key and the trip's id. */
+const RECORD_BYTES = 81;
 const RECORDS = "bare:records";
 
 /** A Redis server of its own, by the test kit, configured as docker-compose.yml does. */
@@ -43,12 +45,21 @@ export async function realLatest(): Promise<Measured> {
     version: server.version,
     latest,
     bare(flushes) {
-      const prepared = flushes.map((parties) => Buffer.from(encodeUpdates(parties, roomFor(parties.length))));
+      const prepared = flushes.map((parties) => Buffer.concat(parties.map(bareUpdate)));
       return async (flush) => void (await write(1, RECORDS, "bare:cell:", prepared[flush]!));
     },
     bareCount: () => bare.hlen(RECORDS),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+/** An update as bare.lua takes it. */
+function bareUpdate({ partyKey, tripId, latDeg, lonDeg }: LatestParty): Buffer {
+  const words = [partyKey, String(cellOf(latDeg, lonDeg)), String(lonDeg), String(latDeg)];
+  const parts = words.map((word) => Buffer.from(word));
+  parts.push(Buffer.alloc(RECORD_BYTES + partyKey.length + tripId.length, tripId));
+  const lengths = Buffer.from(Uint16Array.from(parts, ({ length }) => length).buffer);
+  return Buffer.concat([lengths, ...parts]);
 }
 
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
