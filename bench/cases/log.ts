@@ -21,7 +21,7 @@ const PARTIES = 40_000;
 /** Fixes per second of 40,000 cars, one per 4 s. */
 const USUAL_RATE = 10_000;
 /** The entries of the usual load are smaller: so many times as many of them. */
-const SMALLER = 4;
+const SMALLER = 2;
 const REACH = 0.7;
 /** Runs that are not counted. */
 const WARM_UPS = 1;
