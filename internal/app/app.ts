@@ -47,6 +47,10 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
   await using stack = new AsyncDisposableStack();
   const parts = await openParts(stack, settings, { ...options, clock, roles });
 
+  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
+  // Before anybody gives us partitions: a start that can't listen must not move any.
+  const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
+
   const processors: Processor[] = [];
   if (roles.has("processor")) {
     const events = new ProjectionEvents(telemetry, clock);
@@ -55,7 +59,6 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     // Nobody may see a state older than one that was shown before a crash: first the replay, then the doors.
     for (const processor of processors) await processor.liveCaughtUp();
   }
-  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
   const gateway = roles.has("gateway")
     ? stack.use(
         await startGateway(
@@ -64,10 +67,10 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
         ),
       )
     : undefined;
-  const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
   const web = stack.use(await startWeb(parts, roles, port, gateway, processors));
   const grpcAddress = gateway?.address ?? "";
   stack.use(await announceNode(parts, roles, web.url, grpcAddress));
+  let isOver = false;
   const app: Omit<App, typeof Symbol.asyncDispose> = {
     httpUrl: web.url,
     grpcAddress,
@@ -78,7 +81,7 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
       return (await parts.mint({ role, subject, ttlMs: TOKEN_TTL_MS })).token;
     },
     async ready() {
-      while (!(await web.isReady())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      while (!isOver && !(await web.isReady())) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     },
     async liveCaughtUp() {
       for (const processor of processors) await processor.liveCaughtUp();
@@ -92,7 +95,12 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     stack.use(await startDemo(app, parts));
   }
   const owned = stack.move();
-  return Object.assign(app, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
+  return Object.assign(app, {
+    [Symbol.asyncDispose]() {
+      isOver = true;
+      return owned.disposeAsync();
+    },
+  });
 }
 
 type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role> };

@@ -1,3 +1,4 @@
+import { systemClock } from "../core/time.ts";
 import type { ProjectionEvents } from "../projections/events.ts";
 import { HeldLeases } from "../projections/held-leases.ts";
 import { HistoryView } from "../projections/history.ts";
@@ -33,36 +34,48 @@ export async function startProcessor(
   const logger = telemetry.logger.child({ part: "processor", region: log.region });
   await using stack = new AsyncDisposableStack();
 
-  const heldLeases = new HeldLeases();
-  const { lease } = heldLeases;
+  // Each follows by itself: history, which waits for its store, must not keep live from hearing of its partitions.
+  const liveLeases = new HeldLeases();
+  const pastLeases = new HeldLeases();
   const proposer = createProposer(
     (detection) => parts.trips.proposeDetected(detection),
     ({ tripId, status }, error) => logger.warn({ err: error, tripId, status }, "detected phase not stored"),
+    systemClock,
   );
   stack.defer(() => proposer.idle());
   const liveView = new LiveView({
-    ...{ bus, latest, clock, limits, lease, events },
+    ...{ bus, latest, clock, limits, events },
+    lease: liveLeases.lease,
     propose: (detection) => proposer.offer(detection),
   });
   const embedded = settings.engines === "embedded";
   const historyView = new HistoryView({
-    ...{ history, limits, clock, lease },
+    ...{ history, limits, clock },
+    lease: pastLeases.lease,
     storePeriodMs: STORE_PERIOD_MS,
     chunkRewriteMs: embedded ? 0 : settings.historyStorePeriodMs,
   });
   const snapshots = await ENGINES.snapshots[settings.engines](context);
-  const deps = { log, snapshots, clock, limits, logger, lease, events };
-  const past = stack.use(await Projection.start(deps, historyView, []));
-  const live = stack.use(await Projection.start(deps, liveView, []));
+  const deps = { log, snapshots, clock, limits, logger, events };
+  const past = stack.use(await Projection.start({ ...deps, lease: pastLeases.lease }, historyView, []));
+  const live = stack.use(await Projection.start({ ...deps, lease: liveLeases.lease }, liveView, []));
   const leasing = stack.use(await ENGINES.leases[settings.engines](context));
-  await leasing.held((now) => heldLeases.follow(now, [live, past]));
+  await Promise.all([
+    leasing.held((now) => liveLeases.follow(now, [live])),
+    leasing.held((now) => pastLeases.follow(now, [past])),
+  ]);
 
+  const isSilent = (projection: Projection, partition: number) => {
+    const state = projection.states.find((each) => each.partition === partition);
+    return !state || clock.now() - state.pipelineTimeMs >= limits.tickAfterMs;
+  };
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
   const ticks = { log, clock, limits, failed: warn("tick not appended") };
   stack.defer(
     startTicker(
       ticks,
-      () => past.states,
+      // History may be held up by its store: what live has read was no silence.
+      () => past.states.filter(({ partition }) => isSilent(live, partition)),
       (state) => historyView.waits(state.partition),
     ),
   );
@@ -95,7 +108,12 @@ export async function startProcessor(
       for (const { partition } of live.states) {
         const { last } = await log.bounds(partition);
         // One that stopped says so in its health; the others serve.
-        while (live.cursor(partition) < last && !live.isStopped(partition)) {
+        // One that was given away is somebody else's to catch up with.
+        while (
+          live.partitions.includes(partition) &&
+          live.cursor(partition) < last &&
+          !live.isStopped(partition)
+        ) {
           await new Promise((resolve) => setImmediate(resolve));
         }
       }

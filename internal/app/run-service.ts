@@ -36,7 +36,13 @@ export async function runService(name: string, roles: ReadonlySet<Role>): Promis
     print(`http  ${app.httpUrl}`);
     if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
     if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);
-    const ready = app.ready().then(() => print(`ready ${app.httpUrl}`));
+    let isStopping = false;
+    void stop.then(() => {
+      isStopping = true;
+    });
+    const ready = app.ready().then(() => {
+      if (!isStopping) print(`ready ${app.httpUrl}`);
+    });
     await Promise.race([ready, stop]);
     await stop;
     print("stopping");

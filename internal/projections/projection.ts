@@ -153,7 +153,9 @@ export class Projection implements AsyncDisposable {
     // What is at hand goes on while snapshots are loaded.
     const outcomes = await Promise.allSettled(added.map((partition) => this.#take(partition)));
     await this.#stopReading();
-    await this.#stores.once().catch((error) => this.#warn("store is away at the start", error));
+    // A view with rows of its own stores in turn only: a snapshot counts on nothing being under way beside it.
+    if (this.#view.waitsForStore) this.#storeSoon();
+    else await this.#stores.once().catch((error) => this.#warn("store is away at the start", error));
     this.#startReading();
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (!failed) return;

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { BimrideError } from "../core/errors.ts";
+import { systemClock } from "../core/time.ts";
+import { VirtualClock } from "../core/virtual-clock.ts";
 import type { Detection } from "../pipeline/output.ts";
 import { createProposer } from "./proposer.ts";
 
@@ -23,6 +26,7 @@ describe("the proposer", () => {
         open--;
       },
       () => {},
+      systemClock,
     );
     for (let i = 0; i < 5; i++) proposer.offer(detection(i));
     await proposer.idle();
@@ -38,11 +42,59 @@ describe("the proposer", () => {
         seen.push(waypointIndex);
       },
       ({ waypointIndex }) => failed.push(waypointIndex),
+      systemClock,
     );
     proposer.offer(detection(0));
     proposer.offer(detection(1));
     await proposer.idle();
     expect({ failed, seen }).toEqual({ failed: [0], seen: [1] });
+  });
+
+  test("while the store is away everything waits, in order, and goes when it is back", async () => {
+    const clock = new VirtualClock(0);
+    const seen: number[] = [];
+    let away = true;
+    let tries = 0;
+    const proposer = createProposer(
+      async ({ waypointIndex }) => {
+        tries++;
+        if (away) throw new BimrideError("STORE_UNAVAILABLE");
+        seen.push(waypointIndex);
+      },
+      () => expect.unreachable("nothing is given up"),
+      clock,
+    );
+    for (let i = 0; i < 3; i++) proposer.offer(detection(i));
+    await expect
+      .poll(() => {
+        clock.advanceTo(clock.now() + 1_000);
+        return tries;
+      })
+      .toBeGreaterThan(2);
+    away = false;
+    await expect
+      .poll(() => {
+        clock.advanceTo(clock.now() + 1_000);
+        return seen;
+      })
+      .toEqual([0, 1, 2]);
+  });
+
+  test("an end while the store is away takes one more try, and tells of all that is given up", async () => {
+    const failed: number[] = [];
+    const tried: number[] = [];
+    const proposer = createProposer(
+      async ({ waypointIndex }) => {
+        tried.push(waypointIndex);
+        throw new BimrideError("STORE_UNAVAILABLE");
+      },
+      ({ waypointIndex }) => failed.push(waypointIndex),
+      new VirtualClock(0),
+    );
+    for (let i = 0; i < 3; i++) proposer.offer(detection(i));
+    await expect.poll(() => tried.length).toBe(1);
+    await proposer.idle();
+    expect({ tried, failed }).toEqual({ tried: [0, 0], failed: [0, 1, 2] });
   });
 
   test("its queue is bounded: the oldest is given up and told", async () => {
@@ -51,6 +103,7 @@ describe("the proposer", () => {
     const proposer = createProposer(
       () => gate.promise,
       ({ waypointIndex }) => failed.push(waypointIndex),
+      systemClock,
     );
     for (let i = 0; i < 10_002; i++) proposer.offer(detection(i));
     gate.resolve();
