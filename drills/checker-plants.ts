@@ -9,7 +9,7 @@ import { newClient } from "../internal/cassandra/driver.ts";
 import type { LiveChange } from "../internal/core/live.ts";
 import { openNatsBus } from "../internal/live/nats/bus.ts";
 import { connectNats } from "../internal/nats/link.ts";
-import type { Drill, DrillContext, DrillResult } from "./drill.ts";
+import { type Drill, type DrillContext, type DrillResult, own } from "./drill.ts";
 
 const CARS = 20;
 const DRIVE_MS = 4_000;
@@ -32,7 +32,7 @@ export const checkerPlants: Drill = {
  */
 async function plantAll({ args, owned, log }: DrillContext): Promise<DrillResult> {
   const folder = args.keep ? { folder: `${args.keep}/checker` } : {};
-  const deployment = owned.use(await Deployment.start({ edges: 2, ...folder }));
+  const deployment = await own({ owned }, Deployment.start({ edges: 2, ...folder }));
   const ledger = new LiveLedger();
   const drivers = await LoadDrivers.create(deployment, CARS, "plant", 1_000);
   owned.defer(() => drivers.close());

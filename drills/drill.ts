@@ -18,6 +18,17 @@ export type DrillContext = {
   log(line: string): void;
 };
 
+/** Puts on the stack what a start brings; when the drill was ended meanwhile it is ended at once, and this rejects. */
+export async function own<Thing extends AsyncDisposable>(
+  { owned }: Pick<DrillContext, "owned">,
+  starting: Promise<Thing>,
+): Promise<Thing> {
+  const thing = await starting;
+  if (!owned.disposed) return owned.use(thing);
+  await thing[Symbol.asyncDispose]();
+  throw new Error("the drill was ended");
+}
+
 /** One drill, as `npm run drill -- NAME` runs it. */
 export type Drill = {
   name: string;

@@ -4,7 +4,7 @@ import { pause } from "../bench/load/pause.ts";
 import { ServiceProcess } from "../bench/load/service-process.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { createRandom } from "../demo/random.ts";
-import type { Drill, DrillContext, DrillResult } from "./drill.ts";
+import { type Drill, type DrillContext, type DrillResult, own } from "./drill.ts";
 
 const DEFAULT_RATE = 500;
 const KILLS = 20;
@@ -28,7 +28,10 @@ export const killProcess: Drill = {
  */
 async function killAtRandom({ args, owned, log }: DrillContext): Promise<DrillResult> {
   const { rate = DEFAULT_RATE, kills = KILLS } = args;
-  const server = owned.use(await ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" }));
+  const server = await own(
+    { owned },
+    ServiceProcess.start(["--no-demo"], { BIMRIDE_TELEMETRY_LEVEL: "error" }),
+  );
   const cars = Math.ceil((rate * MARGIN * FIX_INTERVAL_MS) / 1_000);
   const drivers = await LoadDrivers.create(server, cars, "kill");
   owned.defer(() => drivers.close());

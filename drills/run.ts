@@ -73,22 +73,25 @@ function parse(argv: readonly string[]): { drills: readonly Drill[]; args: Drill
 /** A drill that throws is not ok. Whatever happens, Ctrl-C too, what it started is ended before this returns. */
 async function runOne(drill: Drill, args: DrillArgs, log: Log): Promise<DrillResult> {
   await using owned = new AsyncDisposableStack();
-  const interrupted = Promise.withResolvers<never>();
+  let running: Promise<unknown> = Promise.resolve();
+  let ending: Promise<unknown> = Promise.resolve();
   const interrupt = (signal: NodeJS.Signals) => {
-    log(`${signal}: ending what ${drill.name} started`);
-    void owned
+    log(`${signal}: ending what ${drill.name} started; once more ends it without tidying up`);
+    process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+    ending = owned
       .disposeAsync()
-      .finally(() => {
-        process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
-        process.kill(process.pid, signal);
-      })
-      .catch(interrupted.reject);
+      .catch((error: unknown) => log(`not all could be ended: ${String(error)}`))
+      // What was just being started ends as soon as it stands.
+      .then(() => running.catch(() => undefined))
+      .then(() => process.kill(process.pid, signal));
   };
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const startedAtMs = Date.now();
   log(`${drill.name}: ${drill.shows}`);
   try {
-    return await Promise.race([drill.run({ args, owned, log }), interrupted.promise]);
+    const result = drill.run({ args, owned, log });
+    running = result;
+    return await result;
   } catch (error) {
     log(
       `${drill.name} broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
@@ -96,6 +99,7 @@ async function runOne(drill: Drill, args: DrillArgs, log: Log): Promise<DrillRes
     return brokenOff(drill.name, startedAtMs, error);
   } finally {
     process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
+    await ending; // after Ctrl-C this process is over there, and no other drill begins
   }
 }
 

@@ -9,7 +9,7 @@ import { StoreProbe } from "../bench/load/store-probe.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { quantiles } from "../bench/report.ts";
 import { createRandom, type Random } from "../demo/random.ts";
-import type { DrillContext, DrillDetails, DrillResult } from "./drill.ts";
+import { type DrillContext, type DrillDetails, type DrillResult, own } from "./drill.ts";
 
 /** A deployment under load, and all that looks at it. */
 export type World = {
@@ -72,7 +72,7 @@ const USUAL: DeploymentOptions = { gateways: 2, processors: 3, edges: 2 };
 export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillContext): Promise<DrillResult> {
   const rate = args.rate ?? plan.rate ?? DEFAULT_RATE;
   const folder = args.keep ? { folder: `${args.keep}/${plan.name}` } : {};
-  const deployment = owned.use(await Deployment.start({ ...USUAL, ...plan.deployment, ...folder }));
+  const deployment = await own({ owned }, Deployment.start({ ...USUAL, ...plan.deployment, ...folder }));
   const cars = Math.ceil((rate * MARGIN * CAR_INTERVAL_MS) / 1_000);
   const drivers = await LoadDrivers.create(deployment, cars, "drill", CAR_INTERVAL_MS);
   owned.defer(() => drivers.close());
