@@ -42,6 +42,7 @@ export function flagUsage(): string {
 
 function shownFlag(setting: Setting<unknown>): string {
   if (setting.type === "switch") return setting.default ? `--no-${setting.flag}` : `--${setting.flag}`;
+  if (setting.type === "choice") return `--${setting.flag} ${setting.range.replaceAll(", ", "/")}`;
   return `--${setting.flag} ${setting.type === "integer" ? "N" : "DIR"}`;
 }
 

@@ -17,7 +17,7 @@ export const REGISTRY = {
     flag: "data",
     range: "a folder",
     accept: (given) => given.trim() !== "",
-    doc: "Folder of everything that outlives the process. Made when missing; one process at a time holds it.",
+    doc: "Folder of everything that outlives the process. Made when missing; one process at a time holds it. A role process keeps its things in a folder of its role's name within the default.",
   }),
   dataFresh: onOff("data.fresh", false, {
     flag: "fresh",
@@ -78,7 +78,7 @@ export const REGISTRY = {
 
   engines: choice("engines", ["embedded", "real"], "embedded", {
     flag: "engines",
-    doc: "embedded: SQLite and memory in this process. real: NATS JetStream, Redis and Cassandra or ScyllaDB at the addresses below; what a role process (gateway, processor, edge) always uses.",
+    doc: "embedded: SQLite and memory in this process. real: NATS JetStream, Redis and Cassandra or ScyllaDB at the addresses below; the default of a role process (gateway, processor, edge).",
   }),
   natsServers: text("nats.servers", "127.0.0.1:4222", {
     range: "host:port, several separated by commas",
@@ -180,7 +180,7 @@ export const REGISTRY = {
     min: 16 * MIB,
     max: 1024 * 1024 * MIB,
     unit: "bytes",
-    doc: "Most that the log may take on disk. At the bound appends are refused with LOG_FULL, nothing is acknowledged and /readyz is 503, until old records leave by age.",
+    doc: "Most that a region's log may take on disk (of each copy). At the bound appends are refused with LOG_FULL, nothing is acknowledged and /readyz is 503, until old records leave by age.",
   }),
   historyRetentionMs: integer("history.retention_ms", 30 * DAY_MS, {
     min: DAY_MS,
@@ -248,7 +248,7 @@ export const REGISTRY = {
 
   demoEnabled: onOff("demo.enabled", true, {
     flag: "demo",
-    doc: "A simulated fleet in the demo city, and its tokens for browsers on this machine. Switch it off wherever real people are tracked.",
+    doc: "A simulated fleet in the demo city, and its tokens for browsers on this machine. Switch it off wherever real people are tracked. Off by default in a role process.",
   }),
   demoCars: integer("demo.cars", 60, { min: 1, max: 2_000, doc: "Cars of the demo fleet." }),
   demoSeed: integer("demo.seed", 1, {

@@ -25,6 +25,7 @@ export class SettingsError extends Error {
 /** Variables of the name's prefix that are no settings: tests and benches read them. */
 const NOT_SETTINGS: ReadonlySet<string> = new Set([
   "BIMRIDE_TRACES",
+  "BIMRIDE_NATS_PROFILE",
   "BIMRIDE_SCREENSHOT",
   "BIMRIDE_TEST_NATS_URL",
   "BIMRIDE_TEST_REDIS_URL",

@@ -122,7 +122,7 @@ describe("a connection to Redis that can't be had names the setting", () => {
     const info = "redis_version:6.0.16\r\nredis_mode:standalone\r\n";
     using old = await fakeRedis(`$${info.length}\r\n${info}\r\n`);
     expect(await problem(connectRedis(options(old.address)))).toBe(
-      `redis.nodes: the server at ${old.address} is Redis 6.0.16, older than 6.2`,
+      `redis.nodes: the server at ${old.address} is Redis 6.0.16, older than 7.0`,
     );
   });
 

@@ -7,7 +7,7 @@ import { nodesText, type RedisOptions } from "./options.ts";
 /** A first connection that is not there by then counts as failed. */
 const PROBE_TIMEOUT_MS = 1_500;
 /** GEOSEARCH and SET … GET came with it. */
-const OLDEST_VERSION = [6, 2] as const;
+const OLDEST_VERSION = [7, 0] as const;
 
 /** No further node is tried after this. */
 const PATIENCE_MS = 2_000;

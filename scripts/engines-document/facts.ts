@@ -147,7 +147,7 @@ export const PORTS: readonly PortFacts[] = [
         durable: "not: at most once, to those who listen now (NATS core)",
         loses:
           "what is published while the servers are away; subscriptions come back by themselves, and a hole in the versions makes the edge read the snapshot again",
-        atBound: "what the connection can't take is dropped and counted, publishers wait for nobody",
+        atBound: "what the connection can't take is dropped, publishers wait for nobody",
       },
     ],
   },

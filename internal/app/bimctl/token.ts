@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openSigningKey } from "../../auth/keys.ts";
 import { tokenMint } from "../../auth/mint.ts";
@@ -6,7 +5,7 @@ import { ROLES } from "../../auth/principal.ts";
 import { loadSettings } from "../../config/settings.ts";
 import { ID_PATTERN } from "../../core/ids.ts";
 import { type Command, UsageError } from "./command.ts";
-import { KEYS_FOLDER } from "./keys.ts";
+import { keyFolderOf } from "./keys.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MAX_TTL_MS = 30 * 86_400_000;
@@ -34,7 +33,7 @@ export const tokenCommand: Command = {
     if (ttlMs === undefined) throw new UsageError("--ttl must be like 90s, 15m, 1h or 7d, from 1s to 30d");
 
     const settings = loadSettings(env, []);
-    const key = await openSigningKey(values.dir ?? join(settings.dataDir, KEYS_FOLDER));
+    const key = await openSigningKey(values.dir ?? keyFolderOf(settings));
     const mint = tokenMint(key, settings.authIssuer, settings.authAudience, nowMs);
     print((await mint({ role, subject, ttlMs })).token);
     return 0;
