@@ -4,7 +4,7 @@ import { Deployment, type DeploymentOptions } from "../bench/load/deployment.ts"
 import { LiveLedger } from "../bench/load/live-ledger.ts";
 import { LoadDrivers } from "../bench/load/load-drivers.ts";
 import { readMetrics, total } from "../bench/load/metrics.ts";
-import { pause } from "../bench/load/pause.ts";
+import { pause, until } from "../bench/load/pause.ts";
 import { StoreProbe } from "../bench/load/store-probe.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { quantiles } from "../bench/report.ts";
@@ -58,6 +58,9 @@ const WINDOW_MS = 6_000;
 const SETTLE_MS = 4_000;
 const FINISH_PATIENCE_MS = 60_000;
 const HISTORY_PATIENCE_MS = 60_000;
+/** Fixes of a car that may be without a verdict when all is well. */
+const OPEN_PER_CAR = 1;
+const CATCH_UP_MS = 120_000;
 /** Trips that the store is asked for. */
 const PROBED = 40;
 const KILLS = 10;
@@ -101,6 +104,10 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
   log(`${plan.name}: over after ${fault.healedAtMs - fault.faultAtMs} ms, pid ${fault.pid}`);
   await pause(fault.healedAtMs + SETTLE_MS - Date.now());
   const gapMs = viewers.takeSilenceMs();
+  // What was buffered or withheld comes first: until that is through, verdicts of new fixes may be BUFFERED too.
+  await until(() => drivers.open <= cars * OPEN_PER_CAR, CATCH_UP_MS, "drivers have verdicts again");
+  log(`${plan.name}: verdicts have caught up ${Date.now() - fault.healedAtMs} ms after it`);
+  const caughtUpMs = Date.now() - fault.healedAtMs;
   const afterMs = Date.now();
   await pause(WINDOW_MS);
   const endMs = Date.now();
@@ -135,6 +142,7 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
       storeBlanks: probe.blanks,
       viewerBlanks: viewers.blanks,
       busStale: tap.stale,
+      caughtUpMs,
       ackP99Ms: Math.round(quantiles(drivers.ackMs).p99),
       ...fault.measured,
     },

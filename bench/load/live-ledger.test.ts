@@ -74,13 +74,16 @@ describe("the ledger of live state", () => {
     expect(ledger.wentBack).toBe(0);
   });
 
-  test("takes a state without any version for nothing, not for an old one", () => {
+  test("takes a state that is made of the trip's record alone for nothing, not for an old one", () => {
     const ledger = new LiveLedger();
     const reader = ledger.reader("store");
     reader.shows(seen(5));
     expect(reader.shows(seen(0, undefined, 0))).toBe(false);
+    expect(reader.shows(seen(0, undefined, 1))).toBe(false);
     expect(ledger.wentBack).toBe(0);
     expect(reader.version("local-trip").sequence).toBe(5);
+    reader.shows(seen(0, position(1)));
+    expect(ledger.wentBack).toBe(1);
   });
 
   test("keeps findings without coordinates, and not more than a few", () => {

@@ -90,17 +90,21 @@ export class LoadDrivers {
     return (count * 1_000) / (toMs - fromMs);
   }
 
+  /** Fixes that are not known to be durable. */
+  get open(): number {
+    return this.#drivers.reduce((sum, driver) => sum + driver.open, 0);
+  }
+
   /** Stops sending and waits until everything is acked, or for so long. */
   async finish(patienceMs: number): Promise<{ unacked: number }> {
     this.#running = false;
     await this.#loop;
     const deadline = performance.now() + patienceMs;
-    const open = () => this.#drivers.reduce((sum, driver) => sum + driver.open, 0);
-    while (open() > 0 && performance.now() < deadline) {
+    while (this.open > 0 && performance.now() < deadline) {
       await pause(50);
       this.#loseHope();
     }
-    return { unacked: open() };
+    return { unacked: this.open };
   }
 
   async close(): Promise<void> {

@@ -7,8 +7,8 @@ import {
   TripUpdateSchema,
   type WatchTripsResponse,
 } from "../../gen/bimride/tracking/v1/live_pb.ts";
-import { compareVersions, type Version, ZERO_VERSION } from "../../internal/core/version.ts";
-import { type LedgerReader, LiveLedger } from "./live-ledger.ts";
+import { type Version, ZERO_VERSION } from "../../internal/core/version.ts";
+import { isBlank, type LedgerReader, LiveLedger } from "./live-ledger.ts";
 import { pause } from "./pause.ts";
 import { inTurn, type Service } from "./service.ts";
 import { seenPosition, versionOf } from "./sightings.ts";
@@ -118,9 +118,9 @@ export class Viewers {
     // An update without a position may tell of freshness alone, under a version that is known.
     if (message.case === "update" && !value.position && !message.value.trip) return;
     const version = versionOf(value.version);
-    const had = reader.version(tripId);
-    if (compareVersions(version, ZERO_VERSION) === 0 && had !== ZERO_VERSION) this.blanks++;
-    const isNewer = reader.shows({ tripId, version, position: seenPosition(value.position) });
+    const sighting = { tripId, version, position: seenPosition(value.position) };
+    if (isBlank(sighting) && reader.version(tripId) !== ZERO_VERSION) this.blanks++;
+    const isNewer = reader.shows(sighting);
     if (message.case === "update" && message.value.position && isNewer) this.#measure(message.value, index);
   }
 

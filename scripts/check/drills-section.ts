@@ -62,6 +62,7 @@ function notes(results: readonly DrillResult[]): string[] {
 
 const NOTED: ReadonlyMap<string, string> = new Map([
   ["backMs", "ms until all was back"],
+  ["caughtUpMs", "ms after it, at most, until verdicts had caught up"],
   ["newLeaderGapMs", "ms without updates until another server led the log"],
   ["fullAfterMs", "ms until the disk was full"],
   ["slowestDrainMs", "ms that the slowest drain took"],
