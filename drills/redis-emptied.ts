@@ -33,7 +33,7 @@ async function fault({ deployment, probe, log }: World): Promise<Fault> {
   log(`emptied, ${goneOf} of ${SILENT_CARS} silent cars seen missing, all back after ${backMs} ms`);
   const problems = backMs < MAX_BACK_MS ? [] : [`back only after ${backMs} ms`];
   // Acks are looked at over the whole time that the state may be away.
-  await pause(faultAtMs + MAX_BACK_MS - Date.now());
+  await pause(Math.max(0, faultAtMs + MAX_BACK_MS - Date.now()));
   return {
     ...{ pid: redis.pid ?? 0, faultAtMs, problems },
     healedAtMs: Date.now(),

@@ -22,7 +22,7 @@ async function fault(world: World): Promise<Fault> {
   await victim.kill("SIGSTOP");
   log(`SIGSTOP to ${victim.name}, pid ${pid}`);
   const backMs = await untilAllBack(world, faultAtMs);
-  await pause(faultAtMs + STOPPED_MS - Date.now());
+  await pause(Math.max(0, faultAtMs + STOPPED_MS - Date.now()));
   const staleBefore = tap.stale;
   await victim.kill("SIGCONT");
   log(`SIGCONT; every partition had updates again ${backMs} ms after the stop`);

@@ -102,7 +102,7 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
   };
   const fault = await plan.fault(world);
   log(`${plan.name}: over after ${fault.healedAtMs - fault.faultAtMs} ms, pid ${fault.pid}`);
-  await pause(fault.healedAtMs + SETTLE_MS - Date.now());
+  await pause(Math.max(0, fault.healedAtMs + SETTLE_MS - Date.now()));
   const gapMs = viewers.takeSilenceMs();
   // What was buffered or withheld comes first: until that is through, verdicts of new fixes may be BUFFERED too.
   await until(() => drivers.open <= cars * OPEN_PER_CAR, CATCH_UP_MS, "drivers have verdicts again");
