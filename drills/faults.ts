@@ -8,10 +8,11 @@ const BACK_PATIENCE_MS = 60_000;
 
 /** Kills with SIGKILL, leaves it dead for so long, starts it again on the same port and data, and lets it be used. */
 export async function killAndRestart(
-  { tap, log }: World,
+  world: World,
   victim: RoleProcess | Engine,
   deadMs: number,
 ): Promise<Fault> {
+  const { log } = world;
   const pid = victim.pid ?? 0;
   const faultAtMs = Date.now();
   await victim.kill("SIGKILL");
@@ -20,7 +21,7 @@ export async function killAndRestart(
   await victim.start();
   const startedAtMs = Date.now();
   log(`${victim.name} runs again after ${startedAtMs - faultAtMs} ms, pid ${victim.pid}`);
-  await until(() => tap.allBackAfterMs(startedAtMs) !== undefined, BACK_PATIENCE_MS, "live updates again");
+  await untilAllBack(world, startedAtMs);
   return {
     pid,
     faultAtMs,
@@ -31,24 +32,23 @@ export async function killAndRestart(
 
 /** Makes something bad for so long. */
 export async function harmFor(
-  { tap, log }: World,
+  world: World,
   harm: () => Promise<void>,
   heal: () => Promise<void>,
   badMs: number,
 ): Promise<Fault> {
   const faultAtMs = Date.now();
   await harm();
-  log(`bad for ${badMs} ms`);
+  world.log(`bad for ${badMs} ms`);
   await pause(badMs);
   await heal();
   const goodAtMs = Date.now();
-  await until(() => tap.allBackAfterMs(goodAtMs) !== undefined, BACK_PATIENCE_MS, "live updates again");
-  const backMs = tap.allBackAfterMs(goodAtMs) ?? 0;
+  const backMs = (await untilAllBack(world, goodAtMs)) - goodAtMs;
   return { pid: 0, faultAtMs, healedAtMs: Date.now(), measured: { backMs } };
 }
 
-/** Waits until every partition had a live update since the fault; the answer is how long after it that was. */
-export async function untilAllBack({ tap }: World, faultAtMs: number): Promise<number> {
-  await until(() => tap.allBackAfterMs(faultAtMs) !== undefined, BACK_PATIENCE_MS, "live updates again");
-  return tap.allBackAfterMs(faultAtMs) as number;
+/** Waits until every partition had a live update that was computed after that moment; the answer is when that was. */
+export async function untilAllBack({ tap }: World, sinceMs: number): Promise<number> {
+  await until(() => tap.times.allBackAtMs(sinceMs) !== undefined, BACK_PATIENCE_MS, "live updates again");
+  return tap.times.allBackAtMs(sinceMs) as number;
 }

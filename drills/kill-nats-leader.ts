@@ -25,7 +25,7 @@ async function fault(world: World): Promise<Fault> {
   const victim = (nats as readonly NatsNode[]).find(({ serverName }) => serverName === leader);
   if (!victim) throw new Error(`the leader of ${STREAM} is ${leader}, which is none of the cluster`);
   const done = await killAndRestart(world, victim, DEAD_MS);
-  const partitionGapMs = world.tap.longestSilenceMs(done.faultAtMs, done.faultAtMs + DEAD_MS);
+  const partitionGapMs = world.tap.times.longestSilenceMs(done.faultAtMs, done.faultAtMs + DEAD_MS);
   return { ...done, measured: { ...done.measured, newLeaderGapMs: partitionGapMs } };
 }
 

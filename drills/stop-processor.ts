@@ -21,7 +21,8 @@ async function fault(world: World): Promise<Fault> {
   const faultAtMs = Date.now();
   await victim.kill("SIGSTOP");
   log(`SIGSTOP to ${victim.name}, pid ${pid}`);
-  const backMs = await untilAllBack(world, faultAtMs);
+  const stoppedAtMs = Date.now();
+  const backMs = (await untilAllBack(world, stoppedAtMs)) - faultAtMs;
   await pause(Math.max(0, faultAtMs + STOPPED_MS - Date.now()));
   const staleBefore = tap.stale;
   await victim.kill("SIGCONT");

@@ -127,7 +127,7 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
     faultMs: fault.healedAtMs - fault.faultAtMs,
     carIntervalMs: CAR_INTERVAL_MS,
     gapBeforeMs,
-    partitionGapMs: tap.longestSilenceMs(fault.faultAtMs, afterMs),
+    partitionGapMs: tap.times.longestSilenceMs(fault.faultAtMs, afterMs),
     buffered: drivers.buffered,
     unacked,
     refused: drivers.refused,

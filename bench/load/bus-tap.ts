@@ -6,17 +6,18 @@ import { connectNats, type NatsLink } from "../../internal/nats/link.ts";
 import type { LoadTrip } from "./book-trip.ts";
 import type { LedgerReader, LiveLedger } from "./live-ledger.ts";
 import { asSeen } from "./sightings.ts";
+import { UpdateTimes } from "./update-times.ts";
 
 /**
  * Reads every change of every trip straight from the live bus, as an edge where all are watched would, and drops what is
- * not newer. It tells how long a partition was silent, and gives all it reads to the ledger.
+ * not newer. It notes when updates came, and gives all it reads to the ledger.
  */
 export class BusTap implements AsyncDisposable {
   readonly #link: NatsLink;
   readonly #reader: LedgerReader;
   readonly #partitionOf: ReadonlyMap<string, number>;
-  /** When a newer position came, by partition; milliseconds since 1970, ascending. */
-  readonly #updates = new Map<number, number[]>();
+  /** When newer positions came. */
+  readonly times: UpdateTimes;
   /** The newest change with a position, one per trip. */
   readonly #last = new Map<string, LiveChange>();
   /** Messages that were not newer than what was read before: a second sender, or a replay. */
@@ -32,7 +33,7 @@ export class BusTap implements AsyncDisposable {
         partitionOf({ kind: "driver", id: driverId }, DEFAULT_LIMITS.partitions),
       ]),
     );
-    for (const partition of this.#partitionOf.values()) this.#updates.set(partition, []);
+    this.times = new UpdateTimes(this.#partitionOf.values());
   }
 
   /** @param servers host:port of the NATS servers themselves */
@@ -54,42 +55,9 @@ export class BusTap implements AsyncDisposable {
     return tap;
   }
 
-  /** Partitions that the trips are in. */
-  get partitions(): number[] {
-    return [...this.#updates.keys()];
-  }
-
   /** The newest change of the trip that moved its car. */
   last(tripId: string): LiveChange | undefined {
     return this.#last.get(tripId);
-  }
-
-  /** The first update of the partition after that moment; undefined before it came. */
-  firstAfter(partition: number, atMs: number): number | undefined {
-    return this.#updates.get(partition)?.find((at) => at > atMs);
-  }
-
-  /**
-   * How long after that moment the last of all partitions had its first update; undefined while one has none. It is never
-   * too short: a partition that nothing happened to answers with its next fix.
-   */
-  allBackAfterMs(atMs: number): number | undefined {
-    const firsts = this.partitions.map((partition) => this.firstAfter(partition, atMs));
-    if (firsts.some((first) => first === undefined)) return undefined;
-    return Math.max(...(firsts as number[])) - atMs;
-  }
-
-  /** The longest time without an update of one partition in a stretch of time, milliseconds since 1970. */
-  longestSilenceMs(fromMs: number, toMs: number): number {
-    let longestMs = 0;
-    for (const updates of this.#updates.values()) {
-      let last = fromMs;
-      for (const at of [...updates.filter((each) => each > fromMs && each < toMs), toMs]) {
-        longestMs = Math.max(longestMs, at - last);
-        last = at;
-      }
-    }
-    return longestMs;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,7 +72,7 @@ export class BusTap implements AsyncDisposable {
       const { version, position } = change;
       if (!this.#reader.takes({ tripId, version, position: asSeen(position) })) this.stale++;
       else if (position) {
-        this.#updates.get(partition)!.push(Date.now());
+        this.times.add(partition, { processedAtMs: position.processedAtMs, readAtMs: Date.now() });
         this.#last.set(tripId, change);
       }
     } catch {

@@ -8,6 +8,8 @@ export type Owned = {
   savedCursor: number;
   /** What the log held when the partition was taken. */
   target: number;
+  /** It is given away: nothing more is taken in of it. */
+  gone: boolean;
   /** Why nothing more is read of it. */
   stopped: BimrideError | undefined;
   /** An entry was taken in by half: neither stored nor saved any more, the next start reads it from the log again. */
@@ -23,16 +25,21 @@ export class OwnedPartitions {
   }
 
   /** @param target what the log holds now */
-  take(state: PartitionState, target: number): void {
-    const owned = { state, savedCursor: state.cursor, target, stopped: undefined, spoilt: false };
+  take(state: PartitionState, target: number): Owned {
+    const savedCursor = state.cursor;
+    const owned: Owned = { state, savedCursor, target, gone: false, stopped: undefined, spoilt: false };
     this.#owned.set(state.partition, owned);
+    return owned;
   }
 
   delete(partition: number): void {
     this.#owned.delete(partition);
   }
 
-  /** All of them. */
+  get all(): Owned[] {
+    return [...this.#owned.values()];
+  }
+
   get numbers(): number[] {
     return [...this.#owned.keys()];
   }

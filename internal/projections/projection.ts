@@ -7,8 +7,10 @@ import { processEntry } from "../pipeline/pipeline.ts";
 import type { PartitionState } from "../pipeline/state.ts";
 import { findGaps } from "./gaps.ts";
 import { type Owned, OwnedPartitions } from "./owned-partitions.ts";
-import { restorePartition, saveSnapshot } from "./partition-snapshot.ts";
+import { restorePartition } from "./partition-snapshot.ts";
 import type { ProjectionDeps } from "./projection-deps.ts";
+import { type Reading, Readings } from "./readings.ts";
+import { SnapshotTurns } from "./snapshot-turns.ts";
 import { StoreLoop } from "./store-loop.ts";
 import type { View } from "./view.ts";
 
@@ -17,7 +19,7 @@ const RETRY_MS = 1_000;
 /**
  * A reader of the log that keeps a view up to date: log → pipeline → view → cursor. The cursor moves only past what the
  * view has stored or will put into the snapshot; a snapshot holds cursor and state, so that whoever takes a partition
- * replays the tail and comes to the same result. One reader serves all partitions at hand; {@link own} changes them.
+ * replays the tail and comes to the same result. {@link own} changes the partitions.
  * When the log no longer has what comes after a partition's cursor, or an entry can't be taken in, that partition stops
  * and {@link health} says so: it never skips. The others go on.
  */
@@ -27,9 +29,8 @@ export class Projection implements AsyncDisposable {
   readonly #owned = new OwnedPartitions();
   readonly #stores: StoreLoop;
   readonly #stopTimers: () => void;
-  /** Snapshots of the timer that are being saved, by partition: the last one must come after them. */
-  readonly #saving = new Map<number, Promise<void>>();
-  #reading: { abort: AbortController; ended: Promise<void> } | undefined;
+  readonly #snapshots: SnapshotTurns;
+  readonly #readings = new Readings((reading) => this.#read(reading));
   #changing: Promise<void> = Promise.resolve();
   #wanted: ReadonlySet<number> = new Set();
   #cancelRetry = () => {};
@@ -40,11 +41,12 @@ export class Projection implements AsyncDisposable {
     this.#deps = deps;
     this.#view = view;
     this.#stores = new StoreLoop(deps, view, () => this.#owned.cursors());
+    this.#snapshots = new SnapshotTurns(deps, view, this.#stores);
     const { clock, limits, log } = deps;
     let turn = 0;
     const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
       const owned = this.#owned.get(turn++ % log.partitions);
-      if (owned) this.#snapshotInTurn(owned);
+      if (owned && !owned.gone && !this.#error) this.#snapshots.begin(owned);
     });
     const stopStores =
       view.storePeriodMs > 0 ? clock.every(view.storePeriodMs, () => this.#storeSoon()) : () => {};
@@ -79,12 +81,12 @@ export class Projection implements AsyncDisposable {
    */
   own(partitions: readonly number[]): Promise<void> {
     this.#wanted = new Set(partitions);
-    return this.#changeSoon(this.#wanted);
+    return this.#inTurn(() => this.#change(this.#wanted));
   }
 
-  #changeSoon(wanted: ReadonlySet<number>): Promise<void> {
-    const changed = this.#changing.then(() => this.#change(wanted));
-    this.#changing = changed.catch(() => {}); // whoever called own is told
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change);
+    this.#changing = changed.catch(() => {}); // whoever asked for it is told
     return changed;
   }
 
@@ -140,82 +142,79 @@ export class Projection implements AsyncDisposable {
   }
 
   async #change(wanted: ReadonlySet<number>): Promise<void> {
-    const gone = this.#owned.numbers.filter((partition) => !wanted.has(partition));
+    const gone = this.#owned.all.filter(({ state }) => !wanted.has(state.partition));
     const added = [...wanted].filter((partition) => !this.#owned.get(partition));
     if (this.#closed || gone.length + added.length === 0) return;
     this.#cancelRetry();
-    if (gone.length > 0) {
-      await this.#stopReading();
-      await this.#release(gone);
-      this.#startReading();
-    }
-    if (added.length === 0) return;
-    // What is at hand goes on while snapshots are loaded.
+    if (gone.length > 0) await this.#release(gone);
     const outcomes = await Promise.allSettled(added.map((partition) => this.#take(partition)));
-    await this.#stopReading();
-    // A view with rows of its own stores in turn only: a snapshot counts on nothing being under way beside it.
-    if (this.#view.waitsForStore) this.#storeSoon();
-    else await this.#stores.once().catch((error) => this.#warn("store is away at the start", error));
-    this.#startReading();
+    const taken = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    if (taken.length > 0) this.#storeSoon();
+    await this.#readOn(taken);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (!failed) return;
     this.#cancelRetry = this.#deps.clock.after(RETRY_MS, () => {
-      void this.#changeSoon(this.#wanted).catch((error) => this.#warn("partitions not restored yet", error));
+      void this.#inTurn(() => this.#change(this.#wanted)).catch((error) =>
+        this.#warn("partitions not restored yet", error),
+      );
     });
     throw failed.reason;
   }
 
-  async #take(partition: number): Promise<void> {
+  async #take(partition: number): Promise<Owned> {
     const { log, events } = this.#deps;
     const startedMs = this.#deps.clock.monotonic();
     const { last } = await log.bounds(partition);
     const state = await restorePartition(this.#deps, this.#view, partition);
-    this.#owned.take(state, last);
+    const owned = this.#owned.take(state, last);
     events?.taken(this.#view.name, partition, last - state.cursor, this.#deps.clock.monotonic() - startedMs);
+    return owned;
   }
 
-  async #release(partitions: readonly number[]): Promise<void> {
-    const kept = partitions.filter(
-      (partition) =>
-        this.#deps.lease(partition)?.valid() && !this.#error && !this.#owned.get(partition)!.spoilt,
+  async #readOn(taken: readonly Owned[]): Promise<void> {
+    if (this.#error) {
+      await this.#readings.stop();
+      this.#error = undefined;
+      this.#readings.start(this.#owned.all);
+      return;
+    }
+    this.#readings.start(taken);
+    await this.#readings.join();
+  }
+
+  async #release(gone: readonly Owned[]): Promise<void> {
+    for (const owned of gone) owned.gone = true;
+    const { lease, events } = this.#deps;
+    const kept = gone.filter(
+      ({ state, spoilt }) => lease(state.partition)?.valid() && !this.#error && !spoilt,
     );
     try {
       if (kept.length > 0)
         await (this.#view.waitsForStore ? this.#stores.soon(true) : this.#stores.once(true));
-      await Promise.all(partitions.map((partition) => this.#saving.get(partition)));
-      await Promise.all(kept.map((partition) => this.#snapshot(this.#owned.get(partition)!)));
+      await this.#snapshots.last(kept);
     } catch (error) {
       this.#warn("not all could be stored at the end, whoever comes next reads it from the log again", error);
     }
-    for (const partition of partitions) {
-      this.#owned.delete(partition);
-      this.#view.released(partition);
-      this.#deps.events?.released(this.#view.name, partition);
+    for (const { state } of gone) {
+      this.#owned.delete(state.partition);
+      this.#view.released(state.partition);
+      events?.released(this.#view.name, state.partition);
     }
   }
 
-  async #stopReading(): Promise<void> {
-    this.#reading?.abort.abort();
-    await this.#reading?.ended;
-    this.#reading = undefined;
-  }
-
-  #startReading(): void {
-    this.#error = undefined;
-    if (this.#owned.numbers.length === 0) return;
-    const abort = new AbortController();
-    this.#reading = { abort, ended: this.#read(abort.signal) };
-  }
-
-  async #read(signal: AbortSignal): Promise<void> {
+  async #read(reading: Reading): Promise<void> {
     const { clock, log } = this.#deps;
+    const { signal } = reading;
     while (!signal.aborted && !this.#error) {
-      const readable = new Map(this.states.map(({ partition, cursor }) => [partition, cursor]));
-      if (readable.size === 0) return;
+      const cursors = reading.cursors();
+      if (cursors.size === 0) return;
+      let behind = !reading.isCaughtUp;
       try {
-        for await (const batch of log.read(readable, signal)) {
-          this.#process(batch);
+        for await (const batch of log.read(cursors, signal)) {
+          this.#process(batch, reading);
           if (this.#error) return;
+          if (behind && reading.isCaughtUp) void this.#inTurn(() => this.#readings.join());
+          behind = !reading.isCaughtUp;
           if (!this.#view.waitsForStore) this.#storeSoon();
           else if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
             await this.#stores.soon();
@@ -223,7 +222,7 @@ export class Projection implements AsyncDisposable {
         return;
       } catch (cause) {
         if (signal.aborted) return;
-        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause)).catch(asBimrideError);
+        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause), reading).catch(asBimrideError);
         if (retried) {
           this.#warn("the log can't be read, trying again", retried);
           await sleep(clock, RETRY_MS, signal);
@@ -233,17 +232,17 @@ export class Projection implements AsyncDisposable {
   }
 
   /** Gives the error back when trying again may help. */
-  async #stopWhatIsAtFault(error: BimrideError): Promise<BimrideError | undefined> {
+  async #stopWhatIsAtFault(error: BimrideError, reading: Reading): Promise<BimrideError | undefined> {
     if (error.retryable) return error;
     if (error.code === "CURSOR_TOO_OLD") {
-      const gaps = await findGaps(this.#deps.log, this.#owned.cursors());
-      const found = gaps.filter(({ partition }) => !this.#owned.get(partition)!.stopped);
-      for (const gap of found) {
-        this.#owned.get(gap.partition)!.stopped = error;
+      const gaps = await findGaps(this.#deps.log, reading.cursors());
+      for (const gap of gaps) {
+        const owned = reading.ownedOf(gap);
+        if (owned) owned.stopped = error;
         this.#deps.events?.gap(this.#view.name, gap);
         this.#logStop(error, gap);
       }
-      if (found.length > 0) return undefined;
+      if (gaps.length > 0) return undefined;
     }
     this.#stop(error);
     return undefined;
@@ -254,11 +253,11 @@ export class Projection implements AsyncDisposable {
     this.#deps.logger.error({ err: error, projection: this.#view.name, ...where }, words);
   }
 
-  #process(batch: readonly LogEntry[]): void {
+  #process(batch: readonly LogEntry[], reading: Reading): void {
     const out = new PipelineOutput();
     for (const entry of batch) {
-      const owned = this.#owned.get(entry.partition);
-      if (!owned || owned.stopped) continue;
+      const owned = reading.ownedOf(entry);
+      if (!owned) continue;
       try {
         const { sequence, loggedAtMs } = entry;
         const { records } = decodeEntry(entry.body);
@@ -295,28 +294,6 @@ export class Projection implements AsyncDisposable {
     this.#error = error;
     this.#deps.events?.stopped(this.#view.name, error.code);
     this.#logStop(error, {});
-  }
-
-  #snapshotInTurn(owned: Owned): void {
-    const { partition } = owned.state;
-    if (this.#saving.has(partition)) return;
-    const saving = this.#snapshot(owned)
-      .catch((error) => this.#warn("snapshot not saved", error))
-      .finally(() => this.#saving.delete(partition));
-    this.#saving.set(partition, saving);
-  }
-
-  /** Takes the snapshot first, then stores all that came before it and isn't in it, then saves it. */
-  async #snapshot(owned: Owned): Promise<void> {
-    const { state } = owned;
-    const { cursor, partition } = state;
-    if (this.#error || owned.spoilt || cursor === owned.savedCursor) return;
-    const own = this.#view.own(state);
-    await saveSnapshot(this.#deps, this.#view, state, own, async () => {
-      if (this.#view.waitsForStore) await this.#stores.soon();
-      return !owned.spoilt && (this.#deps.lease(partition)?.valid() ?? false);
-    });
-    owned.savedCursor = cursor;
   }
 
   #warn(message: string, error: unknown): void {
