@@ -281,6 +281,22 @@ function reading(start: () => Promise<EventLogHarness>): void {
 }
 
 function finding(start: () => Promise<EventLogHarness>): void {
+  test("who has read up to its end has nothing to read, and no cursor lies beyond", async () => {
+    await using harness = await start();
+    await using log = await harness.open(DEFAULTS);
+    const own = await log.append(0, bytes("own"));
+    const others = await log.append(1, bytes("others"));
+    const { last, end } = await log.bounds(0);
+    expect(last).toBe(own);
+    expect(end).toBe(log.numbersTogether ? others : own);
+    const next = await log.append(0, bytes("next"));
+    expect(next).toBeGreaterThan(end);
+    for await (const [entry] of log.read(new Map([[0, end]]), new AbortController().signal)) {
+      expect(text(entry!)).toBe("next");
+      break;
+    }
+  });
+
   test("finds where the entries of a time begin, also before the first and after the last", async () => {
     await using harness = await start();
     await using log = await harness.open(DEFAULTS);

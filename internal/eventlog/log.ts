@@ -14,6 +14,11 @@
 export interface EventLog {
   readonly region: string;
   readonly partitions: number;
+  /**
+   * True where one row of numbers is given to all partitions: who has read several of them up to a number has read each of
+   * them up to it, also one that had nothing.
+   */
+  readonly numbersTogether: boolean;
 
   /**
    * Appends one entry (codec.ts) and gives its sequence. Rejects with LOG_UNAVAILABLE or LOG_FULL, within seconds, and at
@@ -31,9 +36,10 @@ export interface EventLog {
 
   /**
    * Where to begin and how far it goes: `first` − 1 is a cursor from which all that is kept can be read (an engine may
-   * leave out what is about to go by age), `last` is the sequence of the last entry kept, `first` − 1 when there is none.
+   * leave out what is about to go by age), `last` is the sequence of the last entry kept, `first` − 1 when there is none,
+   * `end` is the largest cursor that a reader can have come to: `last`, or beyond where partitions are numbered together.
    */
-  bounds(partition: number): Promise<{ first: number; last: number }>;
+  bounds(partition: number): Promise<LogBounds>;
 
   /**
    * A sequence from which on the partition's entries were logged at the time or later, and before which they were logged
@@ -59,6 +65,8 @@ export interface EventLog {
   /** Waits for what is under way, then closes. Appends afterwards reject with LOG_UNAVAILABLE. */
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+export type LogBounds = { first: number; last: number; end: number };
 
 export type LogEntry = {
   partition: number;

@@ -18,7 +18,6 @@ gapSuite("the NATS log", async ({ limits }) => {
   });
   return {
     log,
-    numbersApart: false,
     timePasses: () => new Promise((resolve) => setTimeout(resolve, 3)),
     async [Symbol.asyncDispose]() {
       await log[Symbol.asyncDispose]();

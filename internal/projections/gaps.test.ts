@@ -2,7 +2,6 @@ import { gapSuite } from "./gaps-suite.ts";
 
 gapSuite("the SQLite log", async ({ log, clock }) => ({
   log,
-  numbersApart: true,
   timePasses: async () => clock.advanceTo(clock.now() + 1_000),
   [Symbol.asyncDispose]: async () => {},
 }));

@@ -17,8 +17,8 @@ export async function findGaps(log: EventLog, cursors: ReadonlyMap<number, numbe
   const gaps: Gap[] = [];
   for (const [partition, cursor] of cursors) {
     const lost = await log.lostAfter(partition, cursor);
-    const { first, last } = await log.bounds(partition);
-    if (lost > 0 || cursor > last) gaps.push({ partition, cursor, first, last, lost });
+    const { first, last, end } = await log.bounds(partition);
+    if (lost > 0 || cursor > end) gaps.push({ partition, cursor, first, last, lost });
   }
   return gaps;
 }

@@ -41,9 +41,9 @@ export async function restorePartition(
 ): Promise<PartitionState> {
   const { log, snapshots, logger, events } = deps;
   const body = await snapshots.load(snapshotName(view.name, partition));
-  const { first, last } = await log.bounds(partition);
+  const { first, end } = await log.bounds(partition);
   const resumed = body && resume(deps, view, partition, body);
-  if (resumed && resumed.cursor <= last) return resumed;
+  if (resumed && resumed.cursor <= end) return resumed;
   if (resumed)
     logger.warn({ partition }, "snapshot is ahead of the log: the log was replaced, starting anew");
   if (first > 1) events?.startedAnew(view.name, partition, first);

@@ -268,6 +268,8 @@ export class Projection implements AsyncDisposable {
       }
       out.clear();
     }
+    // A partition that nothing happens in moves on with the others: its cursor would fall behind the log's beginning.
+    if (this.#deps.log.numbersTogether && batch.length > 0) reading.readThrough(batch.at(-1)!.sequence);
     this.#deps.events?.processed(this.#view.name, batch);
   }
 

@@ -34,6 +34,11 @@ export class Reading {
     return this.#isCaughtUp;
   }
 
+  /** All up to the sequence has been read of each partition that goes on. */
+  readThrough(sequence: number): void {
+    for (const { state } of this.#goingOn()) state.cursor = Math.max(state.cursor, sequence);
+  }
+
   /** The partitions that were not given away. */
   get present(): Owned[] {
     return [...this.#owned.values()].filter(({ gone }) => !gone);

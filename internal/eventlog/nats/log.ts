@@ -10,7 +10,7 @@ import { BimrideError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
-import type { EventLog, LogEntry } from "../log.ts";
+import type { EventLog, LogBounds, LogEntry } from "../log.ts";
 import { Availability } from "./availability.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReadSource, readEntries } from "./reader.ts";
@@ -50,6 +50,7 @@ export async function openNatsLog(options: NatsLogOptions): Promise<EventLog> {
 }
 
 class NatsLog implements EventLog {
+  readonly numbersTogether = true;
   readonly region: string;
   readonly partitions: number;
   readonly #manager: JetStreamManager;
@@ -116,7 +117,7 @@ class NatsLog implements EventLog {
     return readEntries(this.#source, after, signal);
   }
 
-  async bounds(partition: number): Promise<{ first: number; last: number }> {
+  async bounds(partition: number): Promise<LogBounds> {
     const { stream, subjects } = this.#source;
     return this.#asked(async () => {
       const info = await this.#manager.streams.info(stream);
@@ -125,7 +126,8 @@ class NatsLog implements EventLog {
       const leaves = first_seq <= last_seq && Date.parse(first_ts) < staysUntilMs;
       const first = leaves ? await this.#firstSince(staysUntilMs, last_seq + 1) : Math.max(1, first_seq);
       const newest = await this.#message({ last_by_subj: subjects[partition]! });
-      return { first, last: newest?.seq ?? first - 1 };
+      const last = newest?.seq ?? first - 1;
+      return { first, last, end: Math.max(last, last_seq) };
     });
   }
 

@@ -128,9 +128,9 @@ describe("the NATS log", () => {
     const old = await log.append(0, new Uint8Array(1));
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     const young = await log.append(0, new Uint8Array(1));
-    expect(await log.bounds(0)).toEqual({ first: young, last: young });
+    expect(await log.bounds(0)).toEqual({ first: young, last: young, end: young });
     expect(young).toBeGreaterThan(old);
-    expect(await log.bounds(1)).toEqual({ first: young, last: young - 1 });
+    expect(await log.bounds(1)).toEqual({ first: young, last: young - 1, end: young });
   });
 
   test("tells that what came after a cursor was removed by somebody else", async () => {

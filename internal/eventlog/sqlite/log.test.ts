@@ -43,10 +43,10 @@ describe("the SQLite log", () => {
     const clock: Clock = { ...systemClock, now: () => nowMs };
     await using log = await openSqliteLog({ ...options(folder.file("log.db")), clock });
     for (nowMs = 1_000; nowMs < 6_000; nowMs += 1_000) await log.append(1, new Uint8Array(1));
-    expect(await log.bounds(1)).toEqual({ first: 1, last: 5 });
+    expect(await log.bounds(1)).toEqual({ first: 1, last: 5, end: 5 });
     await log.trim(3_000);
-    expect(await log.bounds(1)).toEqual({ first: 3, last: 5 });
-    expect(await log.bounds(0)).toEqual({ first: 1, last: 0 });
+    expect(await log.bounds(1)).toEqual({ first: 3, last: 5, end: 5 });
+    expect(await log.bounds(0)).toEqual({ first: 1, last: 0, end: 0 });
     expect(await log.append(1, new Uint8Array(1))).toBe(6);
   });
 
@@ -122,7 +122,7 @@ describe("the SQLite log", () => {
     await expect(log.append(0, new Uint8Array(1))).rejects.toMatchObject({ code: "LOG_FULL" });
     expect(await log.health()).toMatchObject({ code: "LOG_FULL" });
     await log.trim(Number.MAX_SAFE_INTEGER);
-    expect(await log.bounds(0)).toEqual({ first: 2, last: 1 });
+    expect(await log.bounds(0)).toEqual({ first: 2, last: 1, end: 1 });
   });
 
   test("when its thread dies, appends under way reject, readers throw and health says so", async () => {

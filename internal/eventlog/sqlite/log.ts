@@ -3,7 +3,7 @@ import type { Limits } from "../../core/limits.ts";
 import type { Clock } from "../../core/time.ts";
 import type { Fault } from "../../sqlite/faults.ts";
 import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
-import type { EventLog, LogEntry } from "../log.ts";
+import type { EventLog, LogBounds, LogEntry } from "../log.ts";
 import type { LogHello, LogWorkerData, LogWorkerOperations } from "./log.worker.ts";
 import type { Appended, Bounds } from "./operations.ts";
 import { type ReadSource, readEntries } from "./reader.ts";
@@ -73,6 +73,7 @@ function toError({ kind, message }: Fault): BimrideError {
  * next one. Durable means: committed with synchronous=FULL, on the disk.
  */
 class SqliteLog implements EventLog {
+  readonly numbersTogether = false;
   readonly region: string;
   readonly partitions: number;
   readonly #clock: Clock;
@@ -183,9 +184,9 @@ class SqliteLog implements EventLog {
     });
   }
 
-  async bounds(partition: number): Promise<{ first: number; last: number }> {
+  async bounds(partition: number): Promise<LogBounds> {
     const { through, last } = this.#source.bounds(partition);
-    return { first: through + 1, last };
+    return { first: through + 1, last, end: last };
   }
 
   sequenceAt(partition: number, timeMs: number): Promise<number> {

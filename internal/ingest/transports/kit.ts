@@ -52,6 +52,7 @@ export class ShiftedClock implements Clock {
 export class FailingLog implements EventLog {
   readonly region: string;
   readonly partitions: number;
+  readonly numbersTogether: boolean;
   /** Appends are refused with this while it is set. */
   failure: ErrorCode | undefined;
   /** Appends wait for this before they begin. */
@@ -62,6 +63,7 @@ export class FailingLog implements EventLog {
     this.#log = log;
     this.region = log.region;
     this.partitions = log.partitions;
+    this.numbersTogether = log.numbersTogether;
   }
 
   async append(partition: number, body: Uint8Array): Promise<number> {
