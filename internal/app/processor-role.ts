@@ -17,8 +17,9 @@ export type Processor = AsyncDisposable & {
   readonly partitionsAtHand: number;
 };
 
-/** How often a store is looked after. */
-const STORE_PERIOD_MS = 500;
+/** Least time between two writes of the latest state: a few fixes share a call to a store over the network. */
+const LIVE_STORE_PERIOD_MS = 50;
+const HISTORY_STORE_PERIOD_MS = 500;
 const SWEEP_PERIOD_MS = 5_000;
 const TRIM_PERIOD_MS = 600_000;
 const LAG_PERIOD_MS = 2_000;
@@ -43,16 +44,17 @@ export async function startProcessor(
     systemClock,
   );
   stack.defer(() => proposer.idle());
+  const embedded = settings.engines === "embedded";
   const liveView = new LiveView({
     ...{ bus, latest, clock, limits, events },
+    storePeriodMs: embedded ? 0 : LIVE_STORE_PERIOD_MS,
     lease: liveLeases.lease,
     propose: (detection) => proposer.offer(detection),
   });
-  const embedded = settings.engines === "embedded";
   const historyView = new HistoryView({
     ...{ history, limits, clock },
     lease: pastLeases.lease,
-    storePeriodMs: STORE_PERIOD_MS,
+    storePeriodMs: HISTORY_STORE_PERIOD_MS,
     chunkRewriteMs: embedded ? 0 : settings.historyStorePeriodMs,
   });
   const snapshots = await ENGINES.snapshots[settings.engines](context);

@@ -16,6 +16,8 @@ export type LiveViewDeps = {
   clock: Clock;
   limits: Limits;
   lease(partition: number): Lease | undefined;
+  /** Least time between two calls of `store`; 0, the default, stores after every batch. */
+  storePeriodMs?: number;
   /** Proposes a detected phase to the trips store. Never throws; bounded by its maker. */
   propose(detection: Detection): void;
   events?: ProjectionEvents;
@@ -30,12 +32,13 @@ type Pending = { parties: Map<string, LatestParty>; trips: Set<string>; state: P
 export class LiveView implements View {
   readonly name = "live";
   readonly waitsForStore = false;
-  readonly storePeriodMs = 0;
+  readonly storePeriodMs: number;
   readonly #deps: LiveViewDeps;
   readonly #pending = new Map<number, Pending>();
 
   constructor(deps: LiveViewDeps) {
     this.#deps = deps;
+    this.storePeriodMs = deps.storePeriodMs ?? 0;
   }
 
   restored(state: PartitionState): void {

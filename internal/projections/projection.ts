@@ -215,8 +215,9 @@ export class Projection implements AsyncDisposable {
           if (this.#error) return;
           if (behind && reading.isCaughtUp) void this.#inTurn(() => this.#readings.join());
           behind = !reading.isCaughtUp;
-          if (!this.#view.waitsForStore) this.#storeSoon();
-          else if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
+          if (!this.#view.waitsForStore) {
+            if (this.#view.storePeriodMs === 0) this.#storeSoon();
+          } else if (clock.monotonic() - this.#stores.storedAtMs >= this.#view.storePeriodMs)
             await this.#stores.soon();
         }
         return;
