@@ -1,15 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  LivePlace,
-  LiveTrail,
-  TripState as TripStateMessage,
-  TripStateSchema,
-} from "../../gen/bimride/state/v1/state_pb.ts";
+import type { TripState as TripStateMessage, TripStateSchema } from "../../gen/bimride/state/v1/state_pb.ts";
 import type { Party } from "../core/fix.ts";
-import { fromE7, toE7 } from "../core/geo.ts";
-import type { DeviceStatus, LivePosition, TrailPoint } from "../core/live.ts";
+import type { DeviceStatus } from "../core/live.ts";
 import { TRIP_STATUSES, type Trip } from "../core/trip.ts";
-import { bytesOf, fieldsOf, int32sOf, int64 } from "./snapshot-columns.ts";
+import { fromLiveTrail, fromPlaceMessage, toLiveTrail, toPlaceMessage } from "./live-messages.ts";
+import { fieldsOf, int64 } from "./snapshot-columns.ts";
 import { fromDeviceMessage, toDeviceMessage } from "./snapshot-parties.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
 import type { PartitionState, TripState } from "./state.ts";
@@ -72,55 +67,4 @@ export function fromTripMessage(
 function deviceOf(message: TripStateMessage, trip: Trip, state: PartitionState): DeviceStatus | undefined {
   if (message.deviceOfParty) return state.parties.driver.get(trip.driverId)?.device;
   return message.device && fromDeviceMessage(message.device);
-}
-
-function toPlaceMessage(position: LivePosition) {
-  return {
-    ...position,
-    capturedAtMs: int64(position.capturedAtMs),
-    receivedAtMs: int64(position.receivedAtMs),
-    loggedAtMs: int64(position.loggedAtMs),
-    processedAtMs: int64(position.processedAtMs),
-  };
-}
-
-function fromPlaceMessage(message: LivePlace): LivePosition {
-  return {
-    latDeg: message.latDeg,
-    lonDeg: message.lonDeg,
-    headingDeg: message.headingDeg,
-    speedMps: message.speedMps,
-    accuracyM: message.accuracyM,
-    capturedAtMs: Number(message.capturedAtMs),
-    receivedAtMs: Number(message.receivedAtMs),
-    loggedAtMs: Number(message.loggedAtMs),
-    processedAtMs: Number(message.processedAtMs),
-  };
-}
-
-/** Numbers per point: step of time, latitude, longitude. */
-const POINT_NUMBERS = 3;
-
-function toLiveTrail(points: readonly TrailPoint[]) {
-  const firstAtMs = points[0]?.capturedAtMs ?? 0;
-  const numbers = new Int32Array(points.length * POINT_NUMBERS);
-  let before = firstAtMs;
-  for (let i = 0; i < points.length; i++) {
-    const { capturedAtMs, latDeg, lonDeg } = points[i]!;
-    numbers[i * POINT_NUMBERS] = capturedAtMs - before;
-    numbers[i * POINT_NUMBERS + 1] = toE7(latDeg);
-    numbers[i * POINT_NUMBERS + 2] = toE7(lonDeg);
-    before = capturedAtMs;
-  }
-  return { firstAtMs: int64(firstAtMs), points: bytesOf(numbers) };
-}
-
-function fromLiveTrail(message: LiveTrail): TrailPoint[] {
-  const numbers = int32sOf(message.points);
-  let capturedAtMs = Number(message.firstAtMs);
-  return Array.from({ length: numbers.length / POINT_NUMBERS }, (_, i) => {
-    capturedAtMs += numbers[i * POINT_NUMBERS]!;
-    const [latE7, lonE7] = [numbers[i * POINT_NUMBERS + 1]!, numbers[i * POINT_NUMBERS + 2]!];
-    return { latDeg: fromE7(latE7), lonDeg: fromE7(lonE7), capturedAtMs };
-  });
 }

@@ -1,10 +1,15 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type TripState, TripStateSchema } from "../../../gen/bimride/state/v1/state_pb.ts";
 import type { Party } from "../../core/fix.ts";
-import { fromE7, toE7 } from "../../core/geo.ts";
-import type { DeviceStatus, LivePosition, TrailPoint, TripLive } from "../../core/live.ts";
+import type { DeviceStatus, TripLive } from "../../core/live.ts";
 import type { Trip } from "../../core/trip.ts";
 import { decodeEntry, encodeEntry } from "../../eventlog/codec.ts";
+import {
+  fromLiveTrail,
+  fromPlaceMessage,
+  toLiveTrail,
+  toPlaceMessage,
+} from "../../pipeline/live-messages.ts";
 
 /** The live state as bytes (TripState of state.proto) without the trip itself, which changes seldom and may be long. */
 export function encodeLive(live: TripLive): Buffer {
@@ -13,16 +18,10 @@ export function encodeLive(live: TripLive): Buffer {
     generation: live.version.generation,
     sequence: BigInt(live.version.sequence),
     index: live.version.index,
-    position: position && {
-      ...position,
-      capturedAtMs: int64(position.capturedAtMs),
-      receivedAtMs: int64(position.receivedAtMs),
-      loggedAtMs: int64(position.loggedAtMs),
-      processedAtMs: int64(position.processedAtMs),
-    },
-    trail: encodeTrail(live.trail),
+    position: position && toPlaceMessage(position),
+    trail: toLiveTrail(live.trail),
     device: device && encodeDevice(live.trip.driverId, device),
-    dropAtMs: int64(live.dropAtMs),
+    dropAtMs: BigInt(Math.round(live.dropAtMs)),
   });
   return bufferOf(toBinary(TripStateSchema, message));
 }
@@ -46,57 +45,11 @@ export function decodeTripLive(liveBytes: Uint8Array, tripBytes: Uint8Array): Tr
       index: message.index,
     },
     trip: record.trip,
-    position: message.position && decodePosition(message.position),
-    trail: message.trail ? decodeTrail(message.trail) : [],
+    position: message.position && fromPlaceMessage(message.position),
+    trail: message.trail ? fromLiveTrail(message.trail) : [],
     device: message.device && decodeDevice(message.device),
     dropAtMs: Number(message.dropAtMs),
   };
-}
-
-function decodePosition(message: NonNullable<TripState["position"]>): LivePosition {
-  return {
-    latDeg: message.latDeg,
-    lonDeg: message.lonDeg,
-    headingDeg: message.headingDeg,
-    speedMps: message.speedMps,
-    accuracyM: message.accuracyM,
-    capturedAtMs: Number(message.capturedAtMs),
-    receivedAtMs: Number(message.receivedAtMs),
-    loggedAtMs: Number(message.loggedAtMs),
-    processedAtMs: Number(message.processedAtMs),
-  };
-}
-
-/** Numbers per point: step of time, latitude, longitude. */
-const POINT_NUMBERS = 3;
-
-function encodeTrail(points: readonly TrailPoint[]) {
-  const firstAtMs = points[0]?.capturedAtMs ?? 0;
-  const numbers = new Int32Array(points.length * POINT_NUMBERS);
-  let before = firstAtMs;
-  for (const [i, { capturedAtMs, latDeg, lonDeg }] of points.entries()) {
-    numbers[i * POINT_NUMBERS] = capturedAtMs - before;
-    numbers[i * POINT_NUMBERS + 1] = toE7(latDeg);
-    numbers[i * POINT_NUMBERS + 2] = toE7(lonDeg);
-    before = capturedAtMs;
-  }
-  return { firstAtMs: int64(firstAtMs), points: new Uint8Array(numbers.buffer) };
-}
-
-function decodeTrail({ firstAtMs, points }: NonNullable<TripState["trail"]>): TrailPoint[] {
-  // Copied, because the bytes may lie at an odd place of a larger buffer (and a Buffer's slice would not copy).
-  const numbers = new Int32Array(new Uint8Array(points).buffer);
-  const trail: TrailPoint[] = [];
-  let atMs = Number(firstAtMs);
-  for (let i = 0; i < numbers.length; i += POINT_NUMBERS) {
-    atMs += numbers[i]!;
-    trail.push({
-      latDeg: fromE7(numbers[i + 1]!),
-      lonDeg: fromE7(numbers[i + 2]!),
-      capturedAtMs: atMs,
-    });
-  }
-  return trail;
 }
 
 /** A device's state as the log has it, so that there is one mapping of its fields. */
@@ -117,10 +70,6 @@ function decodeDevice({ recordEntry, connected }: NonNullable<TripState["device"
   const record = decodeEntry(recordEntry).records[0];
   if (record?.kind !== "deviceState") throw new RangeError("no device state where one belongs");
   return { state: record.state, connected, atMs: record.receivedAtMs };
-}
-
-function int64(value: number): bigint {
-  return BigInt(Math.round(value));
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

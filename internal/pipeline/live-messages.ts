@@ -1,0 +1,59 @@
+import type { LivePlace, LiveTrail } from "../../gen/bimride/state/v1/state_pb.ts";
+import { fromE7, toE7 } from "../core/geo.ts";
+import type { LivePosition, TrailPoint } from "../core/live.ts";
+import { int32sOf, int64 } from "./snapshot-columns.ts";
+
+/** The position as a message, times in whole milliseconds. */
+export function toPlaceMessage(position: LivePosition) {
+  return {
+    ...position,
+    capturedAtMs: int64(position.capturedAtMs),
+    receivedAtMs: int64(position.receivedAtMs),
+    loggedAtMs: int64(position.loggedAtMs),
+    processedAtMs: int64(position.processedAtMs),
+  };
+}
+
+/** Inverse of {@link toPlaceMessage}. */
+export function fromPlaceMessage(message: LivePlace): LivePosition {
+  return {
+    latDeg: message.latDeg,
+    lonDeg: message.lonDeg,
+    headingDeg: message.headingDeg,
+    speedMps: message.speedMps,
+    accuracyM: message.accuracyM,
+    capturedAtMs: Number(message.capturedAtMs),
+    receivedAtMs: Number(message.receivedAtMs),
+    loggedAtMs: Number(message.loggedAtMs),
+    processedAtMs: Number(message.processedAtMs),
+  };
+}
+
+/** Numbers per point: step of time, latitude, longitude. */
+const POINT_NUMBERS = 3;
+
+/** The trail as a message: the first time, then three 32-bit integers per point, places in 1e-7 degrees. */
+export function toLiveTrail(points: readonly TrailPoint[]) {
+  const firstAtMs = points[0]?.capturedAtMs ?? 0;
+  const numbers = new Int32Array(points.length * POINT_NUMBERS);
+  let before = firstAtMs;
+  for (let i = 0; i < points.length; i++) {
+    const { capturedAtMs, latDeg, lonDeg } = points[i]!;
+    numbers[i * POINT_NUMBERS] = capturedAtMs - before;
+    numbers[i * POINT_NUMBERS + 1] = toE7(latDeg);
+    numbers[i * POINT_NUMBERS + 2] = toE7(lonDeg);
+    before = capturedAtMs;
+  }
+  return { firstAtMs: int64(firstAtMs), points: new Uint8Array(numbers.buffer) };
+}
+
+/** Inverse of {@link toLiveTrail}; the bytes may lie anywhere in a larger buffer. */
+export function fromLiveTrail(message: LiveTrail): TrailPoint[] {
+  const numbers = int32sOf(message.points);
+  let capturedAtMs = Number(message.firstAtMs);
+  return Array.from({ length: numbers.length / POINT_NUMBERS }, (_, i) => {
+    capturedAtMs += numbers[i * POINT_NUMBERS]!;
+    const [latE7, lonE7] = [numbers[i * POINT_NUMBERS + 1]!, numbers[i * POINT_NUMBERS + 2]!];
+    return { latDeg: fromE7(latE7), lonDeg: fromE7(lonE7), capturedAtMs };
+  });
+}
