@@ -1,6 +1,6 @@
 import type { Limits } from "../../core/limits.ts";
-import { type Clock, sleep } from "../../core/time.ts";
-import type { NatsLink } from "../../nats/link.ts";
+import { sleep } from "../../core/time.ts";
+import type { NatsRegistryOptions } from "../../nats/registry-options.ts";
 import { startProblem } from "../../nats/start-problem.ts";
 import type { Lease, Leases } from "../lease.ts";
 import { Announcer, type LeaseListener } from "./announcer.ts";
@@ -9,21 +9,12 @@ import { Grant } from "./grant.ts";
 import { Membership } from "./membership.ts";
 import type { Term } from "./term.ts";
 
-export type NatsLeasesOptions = {
-  /** Stays its owner's: the leases do not close it. */
-  link: NatsLink;
-  region: string;
+/** `onError` is told of what a listener threw, too. */
+export type NatsLeasesOptions = NatsRegistryOptions & {
   partitions: number;
   /** Names this process, for people; every membership gets a name of its own. */
   memberId: string;
-  clock: Clock;
   limits: Pick<Limits, "memberRenewMs" | "memberSilentMs" | "handOverMs">;
-  /** Servers that hold a copy of the bucket. */
-  replicas: number;
-  /** The bucket can't be used (once per outage), or a listener threw. */
-  onError: (error: unknown) => void;
-  /** In front of the bucket's name; for tests. */
-  prefix?: string;
 };
 
 /** Keys of partitions and members are some hundred bytes each; markers of ended memberships go after an hour. */

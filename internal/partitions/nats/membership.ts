@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
-import { BimrideError } from "../../core/errors.ts";
+import type { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
+import { isBucketMissing } from "../../nats/bucket-missing.ts";
 import type { NatsLink } from "../../nats/link.ts";
+import { LinkLoss } from "../../nats/link-loss.ts";
 import {
   isPresent,
   type MemoryBucketOptions,
@@ -12,15 +13,15 @@ import {
   type WriteResult,
   writeIf,
 } from "../../nats/memory-bucket.ts";
-import { LeaseView, memberKey, memberValue, partitionKey, partitionValue } from "./lease-view.ts";
+import { Outage } from "../../nats/outage.ts";
+import { generationOf } from "./generation.ts";
+import { type LeaseView, memberKey, memberValue, partitionKey, partitionValue } from "./lease-view.ts";
+import { LeaseWatch } from "./lease-watch.ts";
+import { Renewals } from "./renewals.ts";
 import { Term } from "./term.ts";
 
 /** How long the marker of an ended membership is kept, so that whoever comes later need not wait for its partitions. */
 const MARKER_TTL = "1h";
-/** Key of the nonce that is part of every other key: a bucket that lost its content gets another one. */
-const GENERATION_KEY = "generation";
-/** Wait after a renewal that failed. */
-const RETRY_MS = 100;
 
 export type MembershipOptions = {
   link: NatsLink;
@@ -46,19 +47,25 @@ export type MembershipOptions = {
  */
 export class Membership {
   readonly #options: MembershipOptions;
+  readonly #loss = new LinkLoss();
+  readonly #outage: Outage;
+  readonly #watch: LeaseWatch;
+  readonly #renewals: Renewals;
   #bucket: KV | undefined;
   #term: Term | undefined;
-  #view: LeaseView | undefined;
-  #stopWatch: (() => void) | undefined;
-  #underWay: Promise<void> | undefined;
-  #cancelNext = () => {};
   #unwatchLink = () => {};
-  #linkLost = lostLink();
-  #failing = false;
-  #left = false;
 
   constructor(options: MembershipOptions) {
+    const { link, clock, renewMs, maxGapMs, changed } = options;
     this.#options = options;
+    this.#outage = new Outage("The bucket of leases can't be used.", options.onError);
+    const failed = (cause: unknown) => this.#outage.failed(cause);
+    this.#watch = new LeaseWatch({ ...{ clock, maxGapMs, changed, failed }, loss: this.#loss });
+    this.#renewals = new Renewals({
+      ...{ clock, renewMs, renewed: changed },
+      connected: () => link.connected,
+      renew: () => this.#renew(),
+    });
   }
 
   /** The present membership; undefined while there is none. */
@@ -68,36 +75,37 @@ export class Membership {
 
   /** What is seen of the bucket; undefined before the first join. */
   get view(): LeaseView | undefined {
-    return this.#view;
+    return this.#watch.view;
   }
 
   /** Joins, and renews from then on. Rejects with an EngineError or the client's error; nothing is left then. */
   async open(): Promise<void> {
-    const { link, renewMs } = this.#options;
-    this.#unwatchLink = link.watch((connected) => this.#linkChanged(connected));
+    this.#unwatchLink = this.#options.link.watch((connected) => {
+      if (connected) this.#renewals.now();
+      // The way is free then for the renewal that follows the return.
+      else this.#loss.happened();
+    });
     try {
       await this.#join();
     } catch (error) {
       await this.leave();
       throw error;
     }
-    this.#schedule(renewMs);
+    this.#renewals.start();
   }
 
   /** Gives up the membership: what it owns is free at once. Never rejects; bounded by the servers' time to answer. */
   async leave(): Promise<void> {
-    this.#left = true;
-    this.#cancelNext();
-    await this.#underWay;
+    this.#watch.stop();
+    await this.#renewals.stop();
     this.#unwatchLink();
-    this.#stopWatch?.();
     const term = this.term;
     if (!term) return;
     term.ended = true;
     if (!this.#bucket || !this.#options.link.connected) return;
     const key = memberKey(term.generation, term.member);
-    const result = await this.#written(purgeIf(this.#bucket, key, term.revision, MARKER_TTL));
-    if (result.outcome === "unknown") this.#failed(result.cause);
+    const result = await this.#loss.written(purgeIf(this.#bucket, key, term.revision, MARKER_TTL));
+    if (result.outcome === "unknown") this.#outage.failed(result.cause);
   }
 
   /** Writes who owns the partition, under the term's generation; an empty owner gives it back. */
@@ -110,10 +118,9 @@ export class Membership {
   ): Promise<WriteResult> {
     const key = partitionKey(term.generation, partition);
     const value = partitionValue(owner, epoch);
-    const result = await this.#written(writeIf(this.#bucket!, key, value, revision));
-    if (result.outcome === "unknown") this.#failed(result.cause);
-    else if (result.outcome === "written")
-      this.#view?.apply({ key, value, revision: result.revision }, this.#options.clock.monotonic());
+    const result = await this.#loss.written(writeIf(this.#bucket!, key, value, revision));
+    if (result.outcome === "unknown") this.#outage.failed(result.cause);
+    else if (result.outcome === "written") this.#watch.wrote({ key, value, revision: result.revision });
     return result;
   }
 
@@ -121,41 +128,9 @@ export class Membership {
   async end(member: string, revision: number): Promise<void> {
     if (!this.#term || !this.#bucket) return;
     const key = memberKey(this.#term.generation, member);
-    const result = await this.#written(purgeIf(this.#bucket, key, revision, MARKER_TTL));
-    if (result.outcome === "written")
-      this.#view?.apply({ key, revision, value: undefined }, this.#options.clock.monotonic());
-    else if (result.outcome === "unknown") this.#failed(result.cause);
-  }
-
-  #schedule(delayMs: number): void {
-    this.#cancelNext();
-    if (!this.#left) this.#cancelNext = this.#options.clock.after(delayMs, () => this.#turn());
-  }
-
-  /** One renewal now, unless one is under way; the next one after it. */
-  #turn(): void {
-    if (this.#underWay || this.#left) return;
-    const { clock, link, renewMs, changed } = this.#options;
-    const startedMs = clock.monotonic();
-    this.#underWay = this.#renew().then((well) => {
-      this.#underWay = undefined;
-      const spentMs = clock.monotonic() - startedMs;
-      if (well) this.#schedule(Math.max(0, renewMs - spentMs));
-      else if (link.connected) this.#schedule(RETRY_MS);
-      else this.#schedule(renewMs);
-      changed();
-    });
-  }
-
-  #linkChanged(connected: boolean): void {
-    if (connected) {
-      this.#turn();
-      return;
-    }
-    // What is under way gets no answer any more: the way is free for the renewal that follows the return.
-    const lost = this.#linkLost;
-    this.#linkLost = lostLink();
-    lost.reject(new Error("the connection was lost"));
+    const result = await this.#loss.written(purgeIf(this.#bucket, key, revision, MARKER_TTL));
+    if (result.outcome === "written") this.#watch.wrote({ key, revision, value: undefined });
+    else if (result.outcome === "unknown") this.#outage.failed(result.cause);
   }
 
   /** True when the servers have confirmed the membership. Never rejects. */
@@ -166,12 +141,12 @@ export class Membership {
       const term = this.term;
       if (!term) await this.#join();
       else if (!(await this.#write(this.#bucket!, term))) await this.#resolve(term);
-      const now = this.#term!;
-      this.#failing = false;
-      if (clock.monotonic() - this.#view!.echoAtMs > validMs) await this.#watch(this.#bucket!, now);
+      this.#outage.over();
+      if (clock.monotonic() - this.view!.echoAtMs > validMs)
+        await this.#watch.begin(this.#bucket!, this.#term!);
       return true;
     } catch (cause) {
-      this.#failed(cause);
+      this.#outage.failed(cause);
       return false;
     }
   }
@@ -181,22 +156,22 @@ export class Membership {
     const { clock, holds, validMs } = this.#options;
     const sentAtMs = clock.monotonic();
     const key = memberKey(term.generation, term.member);
-    const result = await this.#written(writeIf(bucket, key, memberValue(holds()), term.revision));
+    const result = await this.#loss.written(writeIf(bucket, key, memberValue(holds()), term.revision));
     if (result.outcome === "written") {
       term.revision = result.revision;
       term.validUntilMs = Math.max(term.validUntilMs, sentAtMs + validMs);
       return true;
     }
-    if (result.outcome === "unknown" && !isMissing(result.cause)) throw result.cause;
+    if (result.outcome === "unknown" && !isBucketMissing(result.cause)) throw result.cause;
     return false;
   }
 
   /** The key was not as expected, or the bucket is gone: a lost answer, the end of the membership, or a lost bucket. */
   async #resolve(term: Term): Promise<void> {
-    const bucket = await this.#orLost(openMemoryBucket(this.#options.link, this.#options.bucket));
-    const generation = await this.#orLost(generationOf(bucket));
+    const bucket = await this.#loss.orLost(openMemoryBucket(this.#options.link, this.#options.bucket));
+    const generation = await this.#loss.orLost(generationOf(bucket));
     if (generation === term.generation) {
-      const entry = await this.#orLost(bucket.get(memberKey(generation, term.member)));
+      const entry = await this.#loss.orLost(bucket.get(memberKey(generation, term.member)));
       if (isPresent(entry) && entry.revision >= term.revision) {
         // An earlier renewal got through without an answer, or the servers were between two leaders.
         term.revision = entry.revision;
@@ -209,13 +184,13 @@ export class Membership {
   }
 
   async #join(): Promise<void> {
-    const bucket = await this.#orLost(openMemoryBucket(this.#options.link, this.#options.bucket));
-    const generation = await this.#orLost(generationOf(bucket));
+    const bucket = await this.#loss.orLost(openMemoryBucket(this.#options.link, this.#options.bucket));
+    const generation = await this.#loss.orLost(generationOf(bucket));
     const name = this.term?.member ?? `${this.#options.memberId}-${randomUUID().slice(0, 8)}`;
     const term = new Term(generation, name);
     if (!(await this.#write(bucket, term))) {
       // An earlier try of the same may have got through without an answer.
-      const entry = await this.#orLost(bucket.get(memberKey(generation, name)));
+      const entry = await this.#loss.orLost(bucket.get(memberKey(generation, name)));
       if (!isPresent(entry)) {
         if (this.#term) this.#term.ended = true;
         throw new Error("the membership was ended while it began");
@@ -225,78 +200,6 @@ export class Membership {
     }
     this.#bucket = bucket;
     this.#term = term;
-    await this.#watch(bucket, term);
+    await this.#watch.begin(bucket, term);
   }
-
-  async #watch(bucket: KV, term: Term): Promise<void> {
-    const { clock, changed, maxGapMs } = this.#options;
-    this.#stopWatch?.();
-    const { generation, member: self, revision: joinedRevision } = term;
-    const view = new LeaseView({ generation, self, joinedRevision, maxGapMs });
-    view.echoAtMs = clock.monotonic();
-    this.#view = view;
-    const watching = bucket.watch({ key: `${generation}.>` });
-    const entries = await this.#orLost(watching).catch((cause) => {
-      // Should it begin after all, nobody listens.
-      void watching.then((late) => late.stop()).catch(() => {});
-      throw cause;
-    });
-    if (this.#view !== view || this.#left) return entries.stop();
-    this.#stopWatch = () => entries.stop();
-    void (async () => {
-      for await (const { key, revision, operation, value } of entries) {
-        if (this.#view !== view) break;
-        const text = operation === "PUT" ? Buffer.from(value).toString() : undefined;
-        view.apply({ key, revision, value: text }, clock.monotonic());
-        changed();
-      }
-    })().catch((cause) => this.#failed(cause));
-  }
-
-  /** The answer, or a rejection as soon as the connection is lost. */
-  #orLost<T>(asked: Promise<T>): Promise<T> {
-    return Promise.race([asked, this.#linkLost.promise]);
-  }
-
-  async #written(writing: Promise<WriteResult>): Promise<WriteResult> {
-    try {
-      return await this.#orLost(writing);
-    } catch (cause) {
-      return { outcome: "unknown", cause };
-    }
-  }
-
-  #failed(cause: unknown): void {
-    if (this.#failing) return;
-    this.#failing = true;
-    this.#options.onError(
-      new BimrideError("STORE_UNAVAILABLE", "The bucket of leases can't be used.", { cause }),
-    );
-  }
-}
-
-/** Rejected when the connection is lost. */
-function lostLink(): PromiseWithResolvers<never> {
-  const lost = Promise.withResolvers<never>();
-  lost.promise.catch(() => {}); // often nobody waits for it
-  return lost;
-}
-
-async function generationOf(bucket: KV): Promise<string> {
-  const entry = await bucket.get(GENERATION_KEY);
-  if (isPresent(entry)) return entry.string();
-  const nonce = randomUUID().slice(0, 8);
-  const result = await writeIf(bucket, GENERATION_KEY, nonce, 0);
-  if (result.outcome === "written") return nonce;
-  if (result.outcome === "unknown") throw result.cause;
-  const winner = await bucket.get(GENERATION_KEY);
-  if (!isPresent(winner)) throw new Error("the bucket's generation is gone again");
-  return winner.string();
-}
-
-/** The stream of the bucket does not exist, or nobody answers for it. */
-function isMissing(error: unknown): boolean {
-  return error instanceof JetStreamApiError
-    ? error.code === JetStreamApiCodes.StreamNotFound
-    : error instanceof Error && error.name === "JetStreamNotEnabled";
 }

@@ -1,4 +1,4 @@
-import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type ObjectStore, Objm, StorageType, setSha256Backend } from "@nats-io/obj";
 import { nanos } from "@nats-io/transport-node";
 import { EngineError } from "../../core/engine-error.ts";
@@ -62,11 +62,3 @@ async function removeAbandoned({ store, manager, stream }: SnapshotBucket, name:
       await manager.streams.purge(stream, { filter: subject });
   }
 }
-
-/** True for an error that says: the bucket is not there (any more). */
-export function isBucketMissing(error: unknown): boolean {
-  if (error instanceof JetStreamApiError) return error.code === STREAM_NOT_FOUND;
-  return error instanceof Error && error.name === "JetStreamNotEnabled";
-}
-
-const STREAM_NOT_FOUND = 10_059;

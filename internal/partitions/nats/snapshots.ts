@@ -2,11 +2,12 @@ import type { JetStreamManager } from "@nats-io/jetstream";
 import type { ObjectInfo } from "@nats-io/obj";
 import { BimrideError } from "../../core/errors.ts";
 import { type Clock, sleep, systemClock } from "../../core/time.ts";
+import { isBucketMissing } from "../../nats/bucket-missing.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import { startProblem } from "../../nats/start-problem.ts";
 import { checkSnapshotName, framed, unframed } from "../snapshot-frame.ts";
 import type { Snapshots } from "../snapshots.ts";
-import { isBucketMissing, openSnapshotBucket, type SnapshotBucket } from "./snapshot-bucket.ts";
+import { openSnapshotBucket, type SnapshotBucket } from "./snapshot-bucket.ts";
 
 export type NatsSnapshotsOptions = {
   /** Stays its owner's: the snapshots do not close it. */

@@ -1,25 +1,17 @@
 import type { KV, KvEntry } from "@nats-io/kv";
-import { BimrideError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
-import { type Clock, sleep } from "../../core/time.ts";
-import type { NatsLink } from "../../nats/link.ts";
+import { sleep } from "../../core/time.ts";
+import { BucketWatch } from "../../nats/bucket-watch.ts";
 import { isPresent, type MemoryBucketOptions, openMemoryBucket } from "../../nats/memory-bucket.ts";
+import { Outage } from "../../nats/outage.ts";
+import type { NatsRegistryOptions } from "../../nats/registry-options.ts";
 import { NodeView } from "../node-view.ts";
 import { checkNode, type LiveNode, type NodeKind, type Nodes, nodeKey } from "../nodes.ts";
 import { decodeNode, encodeNode } from "./node-codec.ts";
 
-export type NatsNodesOptions = {
-  /** Stays its owner's: the registry does not close it. */
-  link: NatsLink;
-  region: string;
-  /** Servers of the cluster that hold a copy. */
-  replicas: number;
-  clock: Clock;
+/** `onError` is told of an entry that can't be read as of an outage. */
+export type NatsNodesOptions = NatsRegistryOptions & {
   limits: Pick<Limits, "nodeRenewMs" | "nodeSilentMs" | "maxNodesPerRegion">;
-  /** In front of the bucket's name; for tests. Letters, digits and `_` only. */
-  prefix?: string;
-  /** Told once per outage; an entry that can't be read is one too. */
-  onError(error: unknown): void;
 };
 
 /** Entries that nobody renews leave the bucket after this; longer than any silence that is not taken for death. */
@@ -48,17 +40,18 @@ class NatsNodes implements Nodes {
   readonly #announced = new Map<string, LiveNode>();
   /** Keys of this process, those that ended too: what comes back of them tells only that the registry is there. */
   readonly #ownKeys = new Set<string>();
+  readonly #watch = new BucketWatch();
+  readonly #outage: Outage;
   #bucket: KV | undefined;
-  #stopWatch: (() => void) | undefined;
   #watchedAtMs = 0;
   #beating: Promise<void> | undefined;
   #stopBeats: (() => void)[] = [];
-  #failing = false;
   #closed = false;
 
   constructor(options: NatsNodesOptions) {
     this.#options = options;
     this.#view = new NodeView(options.limits);
+    this.#outage = new Outage("The registry of nodes can't be used.", options.onError);
     this.#bucketOptions = {
       name: `${options.prefix ?? ""}nodes_${options.region}`,
       replicas: options.replicas,
@@ -105,7 +98,7 @@ class NatsNodes implements Nodes {
     this.#closed = true;
     for (const stop of this.#stopBeats) stop();
     await Promise.all([...this.#announced.keys()].map((key) => this.#withdraw(key)));
-    this.#stopWatch?.();
+    this.#watch.stop();
   }
 
   async #withdraw(key: string): Promise<void> {
@@ -139,12 +132,12 @@ class NatsNodes implements Nodes {
     if (!this.#options.link.connected) return;
     try {
       if ((await this.#written()) && !this.#isDeaf()) {
-        this.#failing = false;
+        this.#outage.over();
         return;
       }
       await this.#begin();
       await this.#write();
-      this.#failing = false;
+      this.#outage.over();
     } catch (cause) {
       this.#failed(cause);
     }
@@ -159,13 +152,13 @@ class NatsNodes implements Nodes {
       entries.stop();
       return;
     }
-    this.#stopWatch?.();
     this.#bucket = bucket;
     this.#watchedAtMs = clock.monotonic();
-    this.#stopWatch = () => entries.stop();
-    void (async () => {
-      for await (const entry of entries) if (this.#bucket === bucket) this.#received(entry);
-    })().catch((cause) => this.#failed(cause));
+    this.#watch.follow(
+      entries,
+      (entry) => this.#received(entry),
+      (cause) => this.#failed(cause),
+    );
   }
 
   #received(entry: KvEntry): void {
@@ -205,10 +198,6 @@ class NatsNodes implements Nodes {
   }
 
   #failed(cause: unknown): void {
-    if (this.#failing || this.#closed) return;
-    this.#failing = true;
-    this.#options.onError(
-      new BimrideError("STORE_UNAVAILABLE", "The registry of nodes can't be used.", { cause }),
-    );
+    if (!this.#closed) this.#outage.failed(cause);
   }
 }
