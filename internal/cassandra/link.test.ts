@@ -1,55 +1,16 @@
-import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { CASSANDRA_DATA_CENTER } from "../../test/kit/engines/cassandra.ts";
 import { freePort } from "../../test/kit/engines/free-port.ts";
-import { sharedEngines } from "../../test/kit/engines/shared.ts";
-import { EngineError } from "../core/engine-error.ts";
+import { fakeServer } from "../../test/kit/fake-server.ts";
+import { problemOf } from "../../test/kit/problem-of.ts";
+import { freshKeyspace, migratedKeyspace } from "./kit.ts";
 import { connectCassandra } from "./link.ts";
-import { migrate } from "./migrate.ts";
 import type { CassandraOptions } from "./options.ts";
 import { readMigrations } from "./schema.ts";
 import { checkVersion } from "./server-version.ts";
 
-function options(): CassandraOptions {
-  return {
-    contactPoints: [sharedEngines().cassandra],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: `link_${randomBytes(6).toString("hex")}`,
-  };
-}
+const options = () => freshKeyspace("link");
 
-/** What connecting fails with; it names the setting and no secrets. */
-async function trouble(given: CassandraOptions): Promise<string> {
-  const error = await connectCassandra(given).then(
-    async (link) => {
-      await link[Symbol.asyncDispose]();
-      return undefined;
-    },
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(EngineError);
-  const { message } = error as EngineError;
-  expect(message).not.toContain("\n");
-  return message;
-}
-
-/** A migrated keyspace of its own, dropped at the end. */
-async function migrated() {
-  const given = options();
-  const lines: string[] = [];
-  await migrate(given, { replication: 1, print: (line) => lines.push(line) });
-  const link = await connectCassandra(given);
-  return {
-    given,
-    link,
-    lines,
-    async [Symbol.asyncDispose]() {
-      await link.client.execute(`DROP KEYSPACE ${given.keyspace}`);
-      await link[Symbol.asyncDispose]();
-    },
-  };
-}
+const trouble = (given: CassandraOptions, withinMs = 60_000) => problemOf(connectCassandra(given), withinMs);
 
 describe("connecting to Cassandra", () => {
   test("an address where nobody answers is named", async () => {
@@ -62,17 +23,9 @@ describe("connecting to Cassandra", () => {
   });
 
   test("a server that takes the connection and says nothing is given up", { timeout: 20_000 }, async () => {
-    const silent = createServer(() => undefined);
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    try {
-      const { port } = silent.address() as { port: number };
-      const startedMs = performance.now();
-      const given = { ...options(), contactPoints: [`127.0.0.1:${port}`] };
-      expect(await trouble(given)).toContain("cassandra.contact_points: ");
-      expect(performance.now() - startedMs).toBeLessThan(12_000);
-    } finally {
-      silent.close();
-    }
+    using silent = await fakeServer();
+    const given = { ...options(), contactPoints: [silent.address] };
+    expect(await trouble(given, 12_000)).toContain("cassandra.contact_points: ");
   });
 
   test("a data centre without nodes is named", async () => {
@@ -91,30 +44,30 @@ describe("connecting to Cassandra", () => {
     expect(await trouble(given)).toMatch(
       new RegExp(`^cassandra\\.keyspace: there is no keyspace ${given.keyspace} at .*: ${migrateCommand}$`),
     );
-    await using space = await migrated();
+    await using space = await migratedKeyspace("link");
     await space.link.client.execute("DROP TABLE schema_migrations");
-    expect(await trouble(space.given)).toBe(
-      `cassandra.keyspace: ${space.given.keyspace} has no tables of ours yet: ${migrateCommand}`,
+    expect(await trouble(space.options)).toBe(
+      `cassandra.keyspace: ${space.options.keyspace} has no tables of ours yet: ${migrateCommand}`,
     );
   });
 
   test("a schema that is older or newer than the code is told which", async () => {
-    await using space = await migrated();
+    await using space = await migratedKeyspace("link");
     const known = await readMigrations();
-    const { keyspace } = space.given;
+    const { keyspace } = space.options;
     const record =
       "INSERT INTO schema_migrations (scope, version, name, checksum) VALUES ('bimride', ?, ?, ?)";
     await space.link.execute(record, [known.length + 1, "9999-later.cql", "x"]);
-    expect(await trouble(space.given)).toBe(
+    expect(await trouble(space.options)).toBe(
       `cassandra.keyspace: the schema of ${keyspace} is newer (${known.length + 1}) than this build (${known.length}): update it`,
     );
     await space.link.execute("DELETE FROM schema_migrations WHERE scope = 'bimride' AND version >= ?", [2]);
     if (known.length > 1)
-      expect(await trouble(space.given)).toContain(
+      expect(await trouble(space.options)).toContain(
         `the schema of ${keyspace} is older (1) than this build (${known.length}): run`,
       );
     await space.link.execute(record, [1, "0001-history.cql", "other"]);
-    expect(await trouble(space.given)).toContain("got 0001-history.cql with another content");
+    expect(await trouble(space.options)).toContain("got 0001-history.cql with another content");
   });
 
   test("a Cassandra before 4.0 is refused, ScyllaDB by its own table is not", async () => {
@@ -137,7 +90,7 @@ describe("connecting to Cassandra", () => {
 
 describe("a link to Cassandra", () => {
   test("refuses what comes faster than it can go, and works on", async () => {
-    await using space = await migrated();
+    await using space = await migratedKeyspace("link");
     const ask = () => space.link.execute("SELECT release_version FROM system.local", []);
     const results = await Promise.allSettled(Array.from({ length: 10_000 }, ask));
     const refused = results.filter((result) => result.status === "rejected");
@@ -147,8 +100,8 @@ describe("a link to Cassandra", () => {
   });
 
   test("once closed, refuses with STORE_UNAVAILABLE", async () => {
-    await using space = await migrated();
-    const link = await connectCassandra(space.given);
+    await using space = await migratedKeyspace("link");
+    const link = await connectCassandra(space.options);
     expect(link.connected).toBe(true);
     await link[Symbol.asyncDispose]();
     expect(link.connected).toBe(false);

@@ -1,23 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import type { types } from "cassandra-driver";
 import { describe, expect, test } from "vitest";
-import { CASSANDRA_DATA_CENTER } from "../../test/kit/engines/cassandra.ts";
-import { sharedEngines } from "../../test/kit/engines/shared.ts";
 import { tempFolder } from "../../test/kit/temp-folder.ts";
 import { newClient } from "./driver.ts";
+import { freshKeyspace } from "./kit.ts";
 import { migrate } from "./migrate.ts";
 import { readMigrations } from "./schema.ts";
 
 /** A keyspace's name and a folder of numbered files of its own. */
 async function world() {
   const folder = await tempFolder();
-  const given = {
-    contactPoints: [sharedEngines().cassandra],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: `migrate_${randomBytes(6).toString("hex")}`,
-  };
+  const given = freshKeyspace("migrate");
   const client = newClient(given, undefined);
   await client.connect();
   const lines: string[] = [];

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { startRedis } from "../../test/kit/engines/redis.ts";
 import { systemClock } from "../core/time.ts";
-import { nodeAt } from "../latest/redis/kit.ts";
 import { openRedisLatest } from "../latest/redis/latest.ts";
 import { batchOf, CAR, fixOf, logOf, type Step, T0, tripOf } from "../pipeline/test-drives.ts";
+import { nodeAt } from "../redis/kit.ts";
 import { connectRedis } from "../redis/link.ts";
 import { LiveView } from "./live.ts";
 import { Projection } from "./projection.ts";

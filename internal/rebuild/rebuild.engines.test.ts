@@ -1,10 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll } from "vitest";
-import { CASSANDRA_DATA_CENTER } from "../../test/kit/engines/cassandra.ts";
 import { sharedEngines } from "../../test/kit/engines/shared.ts";
-import { type CassandraLink, connectCassandra } from "../cassandra/link.ts";
-import { migrate } from "../cassandra/migrate.ts";
+import { migratedKeyspace } from "../cassandra/kit.ts";
 import { systemClock } from "../core/time.ts";
 import { freshPrefix, TEST_LOG } from "../eventlog/nats/kit.ts";
 import { openNatsLog } from "../eventlog/nats/log.ts";
@@ -35,25 +32,15 @@ async function natsLog({ limits }: World) {
 }
 
 /** One keyspace for all: to make one takes seconds. */
-const options = {
-  contactPoints: [sharedEngines().cassandra],
-  localDataCenter: CASSANDRA_DATA_CENTER,
-  keyspace: `rebuild_${randomBytes(6).toString("hex")}`,
-};
-let cassandra: CassandraLink;
+let cassandra: Awaited<ReturnType<typeof migratedKeyspace>>;
 beforeAll(async () => {
-  await migrate(options, { replication: 1, print: () => undefined });
-  cassandra = await connectCassandra(options);
+  cassandra = await migratedKeyspace("rebuild");
 });
-afterAll(async () => {
-  // After so many truncations the node takes its time.
-  await cassandra?.client.execute(`DROP KEYSPACE ${options.keyspace}`, [], { readTimeout: 50_000 });
-  await cassandra?.[Symbol.asyncDispose]();
-});
+afterAll(() => cassandra?.[Symbol.asyncDispose]());
 
 async function empty(): Promise<void> {
   for (const table of ["track_chunks", "trip_final", "trip_events"])
-    await cassandra.client.execute(`TRUNCATE ${options.keyspace}.${table}`);
+    await cassandra.link.client.execute(`TRUNCATE ${table}`);
 }
 
 rebuildHistorySuite(
@@ -63,7 +50,7 @@ rebuildHistorySuite(
     const at = await natsLog(world);
     // The drives lie in the past, so the retention is counted from there.
     const clock = { ...systemClock, now: () => T0 + DAY_MS };
-    const history = await openCassandraHistory({ link: cassandra, retentionMs: 90 * DAY_MS, clock });
+    const history = await openCassandraHistory({ link: cassandra.link, retentionMs: 90 * DAY_MS, clock });
     return {
       ...{ log: at.log, history, empty },
       now: () => Date.now(),

@@ -1,13 +1,12 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { Client } from "cassandra-driver";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeKeyFiles } from "../../internal/auth/keys.ts";
 import { migrate } from "../../internal/cassandra/migrate.ts";
+import { fakeNats } from "../../internal/nats/kit.ts";
 import { connectNats } from "../../internal/nats/link.ts";
 import { CASSANDRA_DATA_CENTER } from "../kit/engines/cassandra.ts";
 import { startNats } from "../kit/engines/nats.ts";
@@ -65,27 +64,6 @@ async function streamsOf(servers: string, region: string): Promise<string[]> {
   return names;
 }
 
-async function oldNats(): Promise<{ address: string; [Symbol.dispose](): void }> {
-  const info = {
-    server_id: "X",
-    max_payload: 1_048_576,
-    proto: 1,
-    version: "2.9.10",
-    jetstream: true,
-    headers: true,
-  };
-  const server: Server = createServer((socket) => {
-    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
-    socket.on("data", (data) => {
-      for (const _ of data.toString("latin1").matchAll(/PING\r\n/g)) socket.write("PONG\r\n");
-    });
-    socket.on("error", () => socket.destroy());
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  return { address: `127.0.0.1:${port}`, [Symbol.dispose]: () => void server.close() };
-}
-
 describe("a start that can't work ends with one line that names the setting, and has made nothing", () => {
   async function expectRefusal(role: string, different: Record<string, string>, line: RegExp): Promise<void> {
     await using folder = await tempFolder();
@@ -129,7 +107,7 @@ describe("a start that can't work ends with one line that names the setting, and
   });
 
   test("an engine that is too old", async () => {
-    using nats = await oldNats();
+    using nats = await fakeNats({ version: "2.9.10", jetstream: true, headers: true });
     await expectRefusal(
       "processor",
       { BIMRIDE_NATS_SERVERS: nats.address },

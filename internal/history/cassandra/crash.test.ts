@@ -1,7 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { CASSANDRA_DATA_CENTER, startCassandra } from "../../../test/kit/engines/cassandra.ts";
-import { connectCassandra } from "../../cassandra/link.ts";
-import { migrate } from "../../cassandra/migrate.ts";
+import { startCassandra } from "../../../test/kit/engines/cassandra.ts";
+import { migratedLink, testCassandra } from "../../cassandra/kit.ts";
 import type { Party } from "../../core/fix.ts";
 import { chunkOf, recordedFix } from "../test-data.ts";
 import { openCassandraHistory } from "./history.ts";
@@ -14,13 +13,7 @@ test("writes that resolved before Cassandra was killed -9 are there afterwards",
   timeout: 180_000,
 }, async () => {
   await using node = await startCassandra();
-  const options = {
-    contactPoints: [node.address],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: "crash",
-  };
-  await migrate(options, { replication: 1, print: () => undefined });
-  await using link = await connectCassandra(options);
+  await using link = await migratedLink(testCassandra("crash", node.address));
   await using history = await openCassandraHistory({ link, retentionMs: 30 * DAY_MS });
   const startMs = Date.now() - 3_600_000;
   const resolved: number[] = [];

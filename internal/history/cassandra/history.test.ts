@@ -1,37 +1,15 @@
-import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { CASSANDRA_DATA_CENTER } from "../../../test/kit/engines/cassandra.ts";
-import { sharedEngines } from "../../../test/kit/engines/shared.ts";
-import { connectCassandra } from "../../cassandra/link.ts";
-import { migrate } from "../../cassandra/migrate.ts";
+import { migratedKeyspace } from "../../cassandra/kit.ts";
 import { systemClock } from "../../core/time.ts";
 import { CONTRACT_CLOCK, CONTRACT_RETENTION_MS, historyContract } from "../contract.ts";
 import { chunkOf, recordedFix } from "../test-data.ts";
 import { DEVIATIONS } from "./deviations.ts";
 import { openCassandraHistory } from "./history.ts";
 
-/** A keyspace of its own in the shared Cassandra. */
-async function keyspace() {
-  const options = {
-    contactPoints: [sharedEngines().cassandra],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: `history_${randomBytes(6).toString("hex")}`,
-  };
-  await migrate(options, { replication: 1, print: () => undefined });
-  const link = await connectCassandra(options);
-  return {
-    link,
-    async [Symbol.asyncDispose]() {
-      await link.client.execute(`DROP KEYSPACE ${options.keyspace}`);
-      await link[Symbol.asyncDispose]();
-    },
-  };
-}
-
 historyContract(
   "the Cassandra history",
   async () => {
-    const { link, ...rest } = await keyspace();
+    const { link, ...rest } = await migratedKeyspace("history");
     return {
       open: () => openCassandraHistory({ link, retentionMs: CONTRACT_RETENTION_MS, clock: CONTRACT_CLOCK }),
       [Symbol.asyncDispose]: rest[Symbol.asyncDispose],
@@ -44,7 +22,7 @@ describe("the Cassandra history", () => {
   const party = { kind: "driver" as const, id: "d1" };
 
   test("rows leave so long after they were captured as the retention says, also when they are written late", async () => {
-    await using space = await keyspace();
+    await using space = await migratedKeyspace("history");
     const nowMs = 1_790_000_000_000;
     const hourMs = 3_600_000;
     const clock = { ...systemClock, now: () => nowMs };
@@ -61,7 +39,7 @@ describe("the Cassandra history", () => {
   });
 
   test("a chunk lies in one row unless fixes of it came late", async () => {
-    await using space = await keyspace();
+    await using space = await migratedKeyspace("history");
     const clock = CONTRACT_CLOCK;
     await using history = await openCassandraHistory({
       link: space.link,

@@ -3,10 +3,11 @@ import { startRedis } from "../../../test/kit/engines/redis.ts";
 import { sharedEngines } from "../../../test/kit/engines/shared.ts";
 import { startToxiproxy } from "../../../test/kit/engines/toxiproxy.ts";
 import { systemClock } from "../../core/time.ts";
+import { nodeAt } from "../../redis/kit.ts";
 import { connectRedis } from "../../redis/link.ts";
 import type { Latest } from "../latest.ts";
 import { car, flush, live, TRIP } from "../test-data.ts";
-import { freshRegion, nodeAt, startRedisHarness, TEST_LIMITS } from "./kit.ts";
+import { freshRegion, startRedisHarness, TEST_LIMITS } from "./kit.ts";
 import { openRedisLatest } from "./latest.ts";
 
 const everywhere = { southDeg: -90, northDeg: 90, westDeg: -180, eastDeg: 180 };

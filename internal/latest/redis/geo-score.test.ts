@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sharedEngines } from "../../../test/kit/engines/shared.ts";
 import { haversineM } from "../../core/geo.ts";
+import { nodeAt } from "../../redis/kit.ts";
 import { connectRedis, type RedisLink } from "../../redis/link.ts";
 import { coarseErrorM, coarseScore, geoScore } from "./geo-score.ts";
-import { freshRegion, nodeAt } from "./kit.ts";
+import { freshRegion } from "./kit.ts";
 
 let link: RedisLink;
 beforeAll(async () => {

@@ -1,18 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
 import type { Clock } from "../../core/time.ts";
+import { nodeAt } from "../../redis/kit.ts";
 import { connectRedis } from "../../redis/link.ts";
 import type { Latest } from "../latest.ts";
 import { openRedisLatest } from "./latest.ts";
 
 /** What tests open a latest state with. */
 export const TEST_LIMITS = { partitions: 4, partyIdleMs: 3_600_000 };
-
-/** `host:port` taken apart. */
-export function nodeAt(address: string): { host: string; port: number } {
-  const [host = "", port] = address.split(":");
-  return { host, port: Number(port) };
-}
 
 /** A region that no other test has. */
 export function freshRegion(): string {

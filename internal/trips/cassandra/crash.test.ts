@@ -1,7 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { CASSANDRA_DATA_CENTER, startCassandra } from "../../../test/kit/engines/cassandra.ts";
-import { connectCassandra } from "../../cassandra/link.ts";
-import { migrate } from "../../cassandra/migrate.ts";
+import { startCassandra } from "../../../test/kit/engines/cassandra.ts";
+import { migratedLink, testCassandra } from "../../cassandra/kit.ts";
 import { canceled, trip } from "../test-trips.ts";
 import { openCassandraTrips } from "./trips.ts";
 
@@ -13,13 +12,7 @@ test("while Cassandra is away everything is STORE_UNAVAILABLE; what was answered
   timeout: 300_000,
 }, async () => {
   await using node = await startCassandra();
-  const options = {
-    contactPoints: [node.address],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: "crash",
-  };
-  await migrate(options, { replication: 1, print: () => undefined });
-  await using link = await connectCassandra(options);
+  await using link = await migratedLink(testCassandra("crash", node.address));
   await using trips = await openCassandraTrips({ link, retentionMs: 86_400_000, holdGraceMs: 50 });
   const answered = new Map<string, number>();
   let killed: Promise<void> | undefined;

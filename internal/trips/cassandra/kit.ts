@@ -1,9 +1,6 @@
-import { randomBytes } from "node:crypto";
 import type { types } from "cassandra-driver";
-import { CASSANDRA_DATA_CENTER } from "../../../test/kit/engines/cassandra.ts";
-import { sharedEngines } from "../../../test/kit/engines/shared.ts";
-import { type CassandraLink, connectCassandra } from "../../cassandra/link.ts";
-import { migrate } from "../../cassandra/migrate.ts";
+import { migratedKeyspace, PATIENT } from "../../cassandra/kit.ts";
+import type { CassandraLink } from "../../cassandra/link.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type { Trips } from "../trips.ts";
 import { type CassandraTripsOptions, openCassandraTrips } from "./trips.ts";
@@ -12,22 +9,14 @@ const TABLES = [
   ...["trips", "trips_by_rider", "trips_by_driver", "trips_by_hour"],
   ...["trip_of_driver", "trip_of_key", "trip_outbox", "trip_buckets"],
 ];
-/** Dropping and emptying tables takes longer than what the engine does. */
-const PATIENT = { readTimeout: 60_000, prepare: false };
 const RETENTION_MS = 30 * 86_400_000;
 
 /** A keyspace of its own in the shared Cassandra. */
 export async function tripsKeyspace() {
-  const options = {
-    contactPoints: [sharedEngines().cassandra],
-    localDataCenter: CASSANDRA_DATA_CENTER,
-    keyspace: `trips_${randomBytes(6).toString("hex")}`,
-  };
-  await migrate(options, { replication: 1, print: () => undefined });
-  const link = await connectCassandra(options);
+  const space = await migratedKeyspace("trips");
+  const { link } = space;
   return {
-    options,
-    link,
+    ...space,
     /** One more instance on it. */
     open: (more: Partial<CassandraTripsOptions> = {}): Promise<Trips> =>
       openCassandraTrips({ link, retentionMs: RETENTION_MS, ...more }),
@@ -37,10 +26,6 @@ export async function tripsKeyspace() {
     },
     async rows(cql: string, over: CassandraLink = link) {
       return (await over.execute(cql, [])).rows;
-    },
-    async [Symbol.asyncDispose]() {
-      await link.client.execute(`DROP KEYSPACE ${options.keyspace}`, [], PATIENT);
-      await link[Symbol.asyncDispose]();
     },
   };
 }
