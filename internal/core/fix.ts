@@ -41,8 +41,14 @@ export type FixBatch = {
   fixes: Fix[];
 };
 
+/** In the order of their numbers in the contract, from 1; 0 is "not said". */
 export const PARTY_KINDS = ["driver", "rider"] as const;
 export type PartyKind = (typeof PARTY_KINDS)[number];
+
+/** The kind with that number in the contract; undefined for 0 and for one that this build does not know. */
+export function partyKindOf(number: number): PartyKind | undefined {
+  return PARTY_KINDS[number - 1];
+}
 
 /** Who sends fixes. */
 export type Party = { kind: PartyKind; id: string };

@@ -8,7 +8,7 @@ import {
   type Party as PartyMessage,
   PartySchema,
 } from "../../../gen/bimride/tracking/v1/fix_pb.ts";
-import { type DeviceState, PARTY_KINDS, type Party } from "../../core/fix.ts";
+import { type DeviceState, PARTY_KINDS, type Party, partyKindOf } from "../../core/fix.ts";
 
 /** In the order of the enum's numbers, from 1; 0 is "not said". */
 const NETWORKS = ["none", "cellular", "wifi"] as const;
@@ -21,7 +21,7 @@ export function toPartyMessage(party: Party): PartyMessage {
 
 /** Inverse of {@link toPartyMessage}; throws a RangeError when there is none or its kind is unknown. */
 export function fromPartyMessage(message: PartyMessage | undefined): Party {
-  const kind = PARTY_KINDS[(message?.kind ?? 0) - 1];
+  const kind = partyKindOf(message?.kind ?? 0);
   if (!message || !kind) throw new RangeError("a record without a known party");
   return { kind, id: message.id };
 }

@@ -10,7 +10,7 @@ import type {
   PublishRequest,
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { BimrideError } from "../../core/errors.ts";
-import { type DeviceState, FIX_SOURCES, PARTY_KINDS } from "../../core/fix.ts";
+import { type DeviceState, FIX_SOURCES, partyKindOf } from "../../core/fix.ts";
 import type { BatchInput, ClientMessage, FixInput, HelloInput } from "../messages.ts";
 
 /** In the order of the enums' numbers, from 1; 0 is "not said". */
@@ -55,7 +55,7 @@ function toHello(hello: HelloMessage): HelloInput {
 }
 
 function toPartyName(party: PartyMessage): HelloInput["party"] {
-  return { kind: PARTY_KINDS[party.kind - 1] ?? "", id: party.id };
+  return { kind: partyKindOf(party.kind) ?? "", id: party.id };
 }
 
 function toBatch(batch: FixBatchMessage): BatchInput {
