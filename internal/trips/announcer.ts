@@ -20,21 +20,24 @@ export type AnnouncerDeps = {
 };
 
 const SWEEP_PERIOD_MS = 1_000;
-const MIN_PER_SWEEP = 200;
-/** As far as a sweep looks for changes of other regions behind those of one whose log is away. */
-const MAX_PER_SWEEP = 6_400;
+const MAX_PER_SWEEP = 200;
+/** A log that says it is in trouble is tried after so long; each time it still is, after twice as long. */
+const MIN_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 30_000;
 
 /**
  * Takes stored changes of trips to the log of the trip's region: at once after the change, and again by a sweeper until
  * the log has them, so that a change that is stored is never lost, and a log that is away holds nobody up, other regions
  * neither. A change goes to the partition of every driver the trip ever had and to the trip's home; repeats do no harm.
- * Changes of regions whose log this process does not know are left to those who do.
+ * Changes of regions whose log this process does not know are left to those who do. For those whose log says that it is in
+ * trouble the store is asked with growing pauses, since some logs learn only from an append that they work again.
  */
 export class TripAnnouncer implements Disposable {
   readonly #deps: AnnouncerDeps;
   readonly #stop: () => void;
+  /** Regions whose log was last seen in trouble. */
+  readonly #pauses = new Map<string, { lengthMs: number; untilMs: number }>();
   #sweeping = false;
-  #perSweep = MIN_PER_SWEEP;
 
   constructor(deps: AnnouncerDeps) {
     this.#deps = deps;
@@ -99,11 +102,8 @@ export class TripAnnouncer implements Disposable {
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      const pending = await this.#deps.trips.pending(this.#perSweep);
-      const away = await this.#sweepOver(pending);
-      // The rest may be behind what waits for a log that is away.
-      const isBlocked = away === pending.length && away === this.#perSweep;
-      this.#perSweep = isBlocked ? Math.min(2 * this.#perSweep, MAX_PER_SWEEP) : MIN_PER_SWEEP;
+      const regions = await this.#regionsToSweep();
+      if (regions.length > 0) await this.#sweepOver(await this.#deps.trips.pending(regions, MAX_PER_SWEEP));
     } catch (error) {
       this.#deps.logger.warn({ err: error }, "trip changes that wait for the log can't be read");
     } finally {
@@ -111,28 +111,40 @@ export class TripAnnouncer implements Disposable {
     }
   }
 
-  /** @returns how many were left alone because their region's log is away or not this process's */
-  async #sweepOver(pending: readonly PendingChange[]): Promise<number> {
+  /** Those whose log takes entries, and those where it is time to see whether it does. */
+  async #regionsToSweep(): Promise<string[]> {
+    const nowMs = this.#deps.clock.monotonic();
+    const regions: string[] = [];
+    for (const [region, log] of this.#deps.logs) {
+      const trouble = await log.health();
+      if (!trouble) this.#pauses.delete(region);
+      if (!trouble || this.#pauseIsOver(region, nowMs)) regions.push(region);
+    }
+    return regions;
+  }
+
+  /** Of a log in trouble; the next pause begins when one is over. */
+  #pauseIsOver(region: string, nowMs: number): boolean {
+    const pause = this.#pauses.get(region);
+    if (pause && nowMs < pause.untilMs) return false;
+    const lengthMs = pause ? Math.min(2 * pause.lengthMs, MAX_PAUSE_MS) : MIN_PAUSE_MS;
+    this.#pauses.set(region, { lengthMs, untilMs: nowMs + lengthMs });
+    return pause !== undefined;
+  }
+
+  async #sweepOver(pending: readonly PendingChange[]): Promise<void> {
     const old = this.#deps.clock.now() - SWEEP_PERIOD_MS;
     const away = new Set<string>();
     let failed = false;
-    let left = 0;
     for (const { trip, previous } of pending) {
-      if (!this.knows(trip.region) || away.has(trip.region)) {
-        left++;
-        continue;
-      }
-      if (trip.updatedAtMs > old) continue;
+      if (away.has(trip.region) || trip.updatedAtMs > old) continue;
       // One change that can't be published must not hold up those behind it; a log that is away fails all of its region.
       const error = await this.#repeat(trip, previous).then(nothing, asBimrideError);
       if (!error) continue;
       if (!failed) this.#deps.logger.warn({ err: error }, "trip changes still wait for the log");
       failed = true;
-      if (error.rpcCode !== "unavailable") continue;
-      away.add(trip.region);
-      left++;
+      if (error.rpcCode === "unavailable") away.add(trip.region);
     }
-    return left;
   }
 }
 

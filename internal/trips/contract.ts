@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
-import { canceled, trip } from "./test-trips.ts";
+import { canceled, elsewhere, REGIONS, trip } from "./test-trips.ts";
 import type { Trips } from "./trips.ts";
 
 function claim(key: string, digest: string, nowMs = 1_000) {
@@ -149,16 +149,34 @@ export function tripsContract(engine: string, open: () => Promise<TripsHarness>)
       await trips.put(trip(1));
       await trips.published(trip(2).tripId, 1);
       await using again = await reopened();
-      expect(await again.pending(10)).toEqual([
+      expect(await again.pending(REGIONS, 10)).toEqual([
         { trip: trip(1), previous: undefined },
         { trip: canceled(trip(1)), previous: trip(1) },
       ]);
-      expect(await again.pending(1)).toHaveLength(1);
+      expect(await again.pending(REGIONS, 1)).toHaveLength(1);
       await again.published(trip(1).tripId, 1);
       await again.published(trip(1).tripId, 1);
-      expect(await again.pending(10)).toMatchObject([{ trip: { version: 2 } }]);
+      expect(await again.pending(REGIONS, 10)).toMatchObject([{ trip: { version: 2 } }]);
       await again.published(trip(1).tripId, 2);
-      expect(await again.pending(10)).toEqual([]);
+      expect(await again.pending(REGIONS, 10)).toEqual([]);
+    });
+
+    it("list as pending only what is of the regions asked for, however much waits in others", async () => {
+      await using trips = (await open()).trips;
+      const waiting = Array.from({ length: 60 }, (_, i) => elsewhere(trip(1 + i)));
+      for (const one of waiting) await trips.put(one);
+      await trips.put(trip(99));
+      const pending = async (regions: readonly string[], limit: number) =>
+        (await trips.pending(regions, limit)).map((one) => one.trip.tripId);
+      expect(await pending(["se1"], 1)).toEqual([trip(99).tripId]);
+      expect(await pending(["dk1"], 10)).toEqual([]);
+      expect(await pending([], 10)).toEqual([]);
+      await trips.published(trip(99).tripId, 1);
+      expect(await pending(["se1"], 10)).toEqual([]);
+      expect(await pending(["no1"], 55)).toEqual(waiting.slice(0, 55).map(({ tripId }) => tripId));
+      expect(await pending(REGIONS, 100)).toHaveLength(60);
+      await trips.put(trip(98));
+      expect(await pending(["se1"], 10)).toEqual([trip(98).tripId]);
     });
 
     it("never list as pending what was refused", async () => {
@@ -168,7 +186,7 @@ export function tripsContract(engine: string, open: () => Promise<TripsHarness>)
       await trips.put(trip(2, "d1"));
       await trips.put(trip(3), claim("k", "abc"));
       await Promise.all([2, 2, 2].map((version) => trips.put({ ...trip(1, "d1"), version })));
-      const pending = await trips.pending(10);
+      const pending = await trips.pending(REGIONS, 10);
       expect(pending.map(({ trip: { tripId, version } }) => [tripId, version])).toEqual([
         [trip(1).tripId, 1],
         [trip(1).tripId, 2],
@@ -186,7 +204,7 @@ export function tripsContract(engine: string, open: () => Promise<TripsHarness>)
       }
       await ended;
       await using again = await reopened();
-      const pending = (await again.pending(10_000)).map(({ trip: { tripId, version } }) => ({
+      const pending = (await again.pending(REGIONS, 10_000)).map(({ trip: { tripId, version } }) => ({
         tripId,
         version,
       }));

@@ -13,6 +13,7 @@ import { MemoryBus } from "../live/memory/memory-bus.ts";
 import { TripAnnouncer } from "./announcer.ts";
 import { type NewTripRequest, TripService } from "./service.ts";
 import { SqliteTrips } from "./sqlite/sqlite-trips.ts";
+import { elsewhere, REGIONS } from "./test-trips.ts";
 
 const BACKEND = { role: "backend", subject: "b", expiresAtMs: Number.MAX_SAFE_INTEGER } as const;
 const BORDER_LON_DEG = 11;
@@ -46,7 +47,9 @@ async function scene(known = ["no1", "se1"]) {
       away.has(region) ? Promise.reject(new BimrideError("LOG_UNAVAILABLE")) : log.append(partition, body);
     const bounds = (partition: number) => log.bounds(partition);
     const read: EventLog["read"] = (...args) => log.read(...args);
-    logs.set(region, { region, partitions: 16, append, bounds, read } as EventLog);
+    const health: EventLog["health"] = async () =>
+      away.has(region) ? new BimrideError("LOG_UNAVAILABLE") : undefined;
+    logs.set(region, { region, partitions: 16, append, bounds, read, health } as EventLog);
   }
   const bus = new MemoryBus((error) => {
     throw error;
@@ -128,8 +131,7 @@ test("a region whose log is away holds up no other: its changes wait, however ma
   await service.createTrip(BACKEND, request("e", EAST, "d9"));
   clock.advanceTo(clock.now() + 2_000);
   away.delete("se1");
-  const pendingIn = async (region: string) =>
-    (await trips.pending(1_000)).filter(({ trip }) => trip.region === region).length;
+  const pendingIn = async (region: string) => (await trips.pending([region], 1_000)).length;
   await sweepUntil(async () => (await pendingIn("se1")) === 0).toBe(true);
   expect(await toldTo(logs.get("se1")!, "driver", "d9")).toEqual([1]);
   expect(await pendingIn("no1")).toBe(waiting);
@@ -140,9 +142,9 @@ test("a region whose log is away holds up no other: its changes wait, however ma
 test("changes of a region that this process does not know are left to those who do", async () => {
   const { trips, service, sweepUntil } = await scene(["se1"]);
   const trip = await service.createTrip(BACKEND, request("k1", EAST, ""));
-  const foreign = { ...trip, tripId: trip.tripId.replace("se1", "no1"), region: "no1" };
+  const foreign = elsewhere(trip);
   await trips.put(foreign);
   await trips.put({ ...trip, version: 2, plannedPath: [EAST] });
-  await sweepUntil(async () => (await trips.pending(10)).length === 1).toBe(true);
-  expect((await trips.pending(10))[0]?.trip).toEqual(foreign);
+  await sweepUntil(async () => (await trips.pending(REGIONS, 10)).length === 1).toBe(true);
+  expect((await trips.pending(REGIONS, 10))[0]?.trip).toEqual(foreign);
 });

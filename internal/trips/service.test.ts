@@ -15,6 +15,7 @@ import { MemoryBus } from "../live/memory/memory-bus.ts";
 import { TripAnnouncer } from "./announcer.ts";
 import { type NewTripRequest, TripService } from "./service.ts";
 import { SqliteTrips } from "./sqlite/sqlite-trips.ts";
+import { REGIONS } from "./test-trips.ts";
 
 function stop(kind: Waypoint["kind"], fields: Partial<Waypoint> = {}): Waypoint {
   return { kind, position: { latDeg: 57.7, lonDeg: 11.97 }, riderId: "", label: "", ...fields };
@@ -52,7 +53,8 @@ async function scene() {
   let away = false;
   const append: EventLog["append"] = (partition, body) =>
     away ? Promise.reject(new BimrideError("LOG_UNAVAILABLE")) : log.append(partition, body);
-  const shaky = { partitions: log.partitions, append } as EventLog;
+  const health: EventLog["health"] = async () => (away ? new BimrideError("LOG_UNAVAILABLE") : undefined);
+  const shaky = { partitions: log.partitions, append, health } as EventLog;
   const logs = new Map([["se1", shaky]]);
   const announcer = new TripAnnouncer({ trips, logs, bus, clock, logger: pino({ level: "silent" }) });
   let seed = 0;
@@ -103,7 +105,7 @@ describe("creating a trip", () => {
     const trip = await service.createTrip(BACKEND, request("k1"));
     expect(trip).toMatchObject({ version: 1, generation: 1, status: "NEW", region: "se1" });
     expect(await trips.get(trip.tripId)).toEqual(trip);
-    expect(await trips.pending(10)).toEqual([]);
+    expect(await trips.pending(REGIONS, 10)).toEqual([]);
     expect(await told(log, "driver", "d1")).toEqual([1]);
     expect(heard).toEqual([
       { partyKey: "driver/d1", kind: "assignmentChanged", tripId: trip.tripId, tripVersion: 1 },
@@ -319,13 +321,13 @@ describe("when something is away", () => {
     setLogAway(true);
     const { tripId } = await service.createTrip(BACKEND, request("k1"));
     await service.updateTrip(BACKEND, tripId, { driverId: "d2" }, 0);
-    expect(await trips.pending(10)).toHaveLength(2);
+    expect(await trips.pending(REGIONS, 10)).toHaveLength(2);
     clock.advanceTo(clock.now() + 3_000);
     setLogAway(false);
     await expect
       .poll(async () => {
         clock.advanceTo(clock.now() + 1_000);
-        return trips.pending(10);
+        return trips.pending(REGIONS, 10);
       })
       .toEqual([]);
     expect(new Set(await told(log, "driver", "d1"))).toEqual(new Set([1, 2]));

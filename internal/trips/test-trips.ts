@@ -4,6 +4,8 @@ import { applyEdit } from "./state-machine.ts";
 import type { Trips } from "./trips.ts";
 
 const WRITERS = 4;
+/** Of the trips of tests. */
+export const REGIONS: readonly string[] = ["no1", "se1"];
 
 /** A trip of the number, created at that millisecond. */
 export function trip(number: number, driverId = `d${number}`, riderIds = ["r1"]): Trip {
@@ -15,6 +17,11 @@ export function trip(number: number, driverId = `d${number}`, riderIds = ["r1"])
   const plannedPath = [{ latDeg: 57.7, lonDeg: 11.970000001 }];
   const order = { type: "shared" as const, riderIds, driverId, waypoints, plannedPath };
   return newTrip(`se1-${String(number).padStart(26, "0")}`, "se1", order, number);
+}
+
+/** The same as a trip of the other region. */
+export function elsewhere(of: Trip): Trip {
+  return { ...of, tripId: of.tripId.replace("se1", "no1"), region: "no1" };
 }
 
 /** The trip's next version, which ends it. */

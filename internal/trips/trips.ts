@@ -24,8 +24,11 @@ export interface Trips {
   list(filter: TripFilter, limit: number, after: string): Promise<Trip[]>;
   /** The running trip of the driver. */
   runningOf(driverId: string): Promise<Trip | undefined>;
-  /** Stored changes not yet in the log, oldest first; those that another process stored may come some seconds later. */
-  pending(limit: number): Promise<PendingChange[]>;
+  /**
+   * Stored changes of the regions' trips not yet in the log, oldest first; those that another process stored may come some
+   * seconds later. What waits in other regions costs and hides nothing.
+   */
+  pending(regions: readonly string[], limit: number): Promise<PendingChange[]>;
   /** The change is in the log. */
   published(tripId: string, version: number): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

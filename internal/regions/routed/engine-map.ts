@@ -40,6 +40,11 @@ export class EngineMap<Engine extends AsyncDisposable> {
     return this.#byRegion.get(tripId.slice(0, Math.max(0, tripId.indexOf("-")))) ?? this.first;
   }
 
+  /** The engines that serve the regions, each with those of them that are its own. */
+  serving(regions: readonly string[]): ReadonlyMap<Engine, string[]> {
+    return Map.groupBy(regions, (region) => this.#byRegion.get(region) ?? this.first);
+  }
+
   /** All answers; rejects when one region fails: for what would be a lie without it. */
   all<Answer>(ask: (engine: Engine) => Promise<Answer>): Promise<Answer[]> {
     return Promise.all(this.distinct.map(ask));

@@ -15,6 +15,7 @@ import { breakable } from "./test-engines.ts";
 import { routedTrips } from "./trips.ts";
 
 const WRITER = fileURLToPath(new URL("../../trips/sqlite/put-until-killed.ts", import.meta.url));
+const REGIONS = ["no1", "se1"];
 const GONE = { code: "STORE_UNAVAILABLE" };
 
 async function folders(): Promise<(region: string) => string> {
@@ -96,9 +97,13 @@ test("a trip is stored and found where its id says, and one of an unknown region
   expect(await trips.get(other.tripId)).toEqual(other);
   expect(await trips.get("dk1-0000000000000000000000000a")).toBeUndefined();
   expect(await trips.get("nonsense")).toBeUndefined();
-  expect((await trips.pending(10)).map(({ trip: { tripId } }) => tripId)).toEqual([own.tripId, other.tripId]);
+  expect((await trips.pending(REGIONS, 10)).map(({ trip: { tripId } }) => tripId)).toEqual([
+    own.tripId,
+    other.tripId,
+  ]);
+  expect((await trips.pending(["se1"], 10)).map(({ trip: { tripId } }) => tripId)).toEqual([other.tripId]);
   await trips.published(other.tripId, 1);
-  expect(await east.engine.pending(10)).toEqual([]);
+  expect(await east.engine.pending(REGIONS, 10)).toEqual([]);
 });
 
 test("a driver has one running trip, whichever regions the trips are of", async () => {
@@ -130,7 +135,7 @@ test.each(["refusing", "silent"] as const)(
     const waits = endWaits(clock, east, stop.signal);
     expect((await trips.get(trip(2, "se1").tripId))?.driverId).toBe("d2");
     expect((await trips.runningOf("d2"))?.region).toBe("se1");
-    expect((await trips.pending(10)).map(({ trip: { region } }) => region)).toEqual(["se1"]);
+    expect((await trips.pending(REGIONS, 10)).map(({ trip: { region } }) => region)).toEqual(["se1"]);
     expect(await trips.put(trip(3, "se1", "d3"))).toEqual({ stored: true });
     expect(await trips.put({ ...trip(2, "se1", "d2"), version: 2 })).toEqual({ stored: true });
     stop.abort();

@@ -59,9 +59,13 @@ class RoutedTrips implements Trips {
     }
   }
 
-  /** In turns from each engine, so that a region whose log is away holds up no other. */
-  async pending(limit: number): Promise<PendingChange[]> {
-    const lists = await this.#engines.answered((engine) => engine.pending(limit));
+  /** In turns from each engine, so that a region with much to tell holds up no other. */
+  async pending(regions: readonly string[], limit: number): Promise<PendingChange[]> {
+    const asked = this.#engines.serving(regions);
+    const lists = await this.#engines.answered(
+      (engine) => engine.pending(asked.get(engine)!, limit),
+      [...asked.keys()],
+    );
     const turns = lists.flatMap(({ answer }) => answer.map((change, turn) => ({ change, turn })));
     return turns
       .sort((a, b) => a.turn - b.turn)

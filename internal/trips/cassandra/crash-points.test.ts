@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { isRunning, type Trip } from "../../core/trip.ts";
-import { canceled, trip } from "../test-trips.ts";
+import { canceled, REGIONS, trip } from "../test-trips.ts";
 import type { IdempotencyClaim, Trips } from "../trips.ts";
 import { intercepted, lost, tripsKeyspace } from "./kit.ts";
 import { openCassandraTrips } from "./trips.ts";
@@ -53,7 +53,7 @@ async function checkWhole(trips: Trips, { before, change, claim }: Case, n: numb
   // What another instance stored may be listed a moment later.
   await vi.waitFor(
     async () => {
-      const pending = (await trips.pending(1_000)).filter((one) => one.trip.tripId === tripId);
+      const pending = (await trips.pending(REGIONS, 1_000)).filter((one) => one.trip.tripId === tripId);
       expect(pending).toEqual(stored.map((one, i) => ({ trip: one, previous: stored[i - 1] })));
     },
     { timeout: 10_000, interval: 100 },
@@ -77,8 +77,9 @@ async function checkWhole(trips: Trips, { before, change, claim }: Case, n: numb
 
 /** Takes everything that is pending to the log, so to say; nothing may be left then but what is true. */
 async function publishAll(trips: Trips): Promise<void> {
-  for (const { trip: one } of await trips.pending(10_000)) await trips.published(one.tripId, one.version);
-  expect(await trips.pending(10)).toEqual([]);
+  for (const { trip: one } of await trips.pending(REGIONS, 10_000))
+    await trips.published(one.tripId, one.version);
+  expect(await trips.pending(REGIONS, 10)).toEqual([]);
   expect(await space.rows("SELECT attempt FROM trip_outbox")).toEqual([]);
   for (const { name, trip_id } of await space.rows("SELECT name, trip_id FROM trip_of_driver")) {
     const holder = await trips.get(trip_id);
@@ -212,7 +213,7 @@ describe("a put that comes late", () => {
     const late = await hesitant();
     const result = late.trips.put(trip(900_021));
     await late.reached;
-    const ids = async () => (await trips.pending(1_000)).map((one) => one.trip.tripId);
+    const ids = async () => (await trips.pending(REGIONS, 1_000)).map((one) => one.trip.tripId);
     expect(await ids()).not.toContain(trip(900_021).tripId);
     late.go();
     expect(await result).toEqual({ stored: true });

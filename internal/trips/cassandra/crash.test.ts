@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { startCassandra } from "../../../test/kit/engines/cassandra.ts";
 import { migratedLink, testCassandra } from "../../cassandra/kit.ts";
-import { canceled, trip } from "../test-trips.ts";
+import { canceled, REGIONS, trip } from "../test-trips.ts";
 import { openCassandraTrips } from "./trips.ts";
 
 const WRITERS = 4;
@@ -37,7 +37,7 @@ test("while Cassandra is away everything is STORE_UNAVAILABLE; what was answered
     () => trips.get(trip(1).tripId),
     () => trips.list({}, 1, ""),
     () => trips.runningOf("d1"),
-    () => trips.pending(1),
+    () => trips.pending(REGIONS, 1),
     () => trips.published(trip(1).tripId, 1),
   ])
     await expect(ask()).rejects.toMatchObject(away);
@@ -46,7 +46,7 @@ test("while Cassandra is away everything is STORE_UNAVAILABLE; what was answered
   await using later = await openCassandraTrips({
     ...{ link, retentionMs: 86_400_000, holdGraceMs: 50, orphanAfterMs: 0 },
   });
-  const pending = await served(() => later.pending(10_000));
+  const pending = await served(() => later.pending(REGIONS, 10_000));
   const listed = new Set(pending.map(({ trip: { tripId, version } }) => `${tripId} ${version}`));
   for (const [tripId, version] of answered) {
     expect((await served(() => later.get(tripId)))?.version).toBeGreaterThanOrEqual(version);

@@ -1,6 +1,7 @@
 import type { types } from "cassandra-driver";
 import type { CassandraLink } from "../../cassandra/link.ts";
 import { BimrideError } from "../../core/errors.ts";
+import { regionOfTrip } from "../../core/ids.ts";
 import type { Clock } from "../../core/time.ts";
 import type { Trip } from "../../core/trip.ts";
 import type { PendingChange } from "../trips.ts";
@@ -38,19 +39,21 @@ export type OutboxOptions = {
   onOrphan(change: PendingChange, newest: Trip | undefined): Promise<void>;
 };
 
-type Row = { attempt: Attempt; change: PendingChange };
+/** By region, when a bucket is to be read again for it, by the monotonic clock; one that is not in it need not wait. */
+type LookTimes = Map<string, number>;
 
 /**
  * Changes on their way to the log. A row is written before its trip, and counts once the trip's row names it; one that
  * never came to that goes after a while, its trip fenced first. Rows lie in buckets of 10 s by when their put began. An
  * instance reads a bucket again and again, with growing pauses, until it is empty and settled; the bucket is dropped
  * from the list then. So what was deleted is passed a few times and never again, however long the outbox works.
+ * Regions share the buckets. A bucket in which those asked for have nothing is one that is empty to them, so what others
+ * leave there is passed with growing pauses, and never looked up.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #buckets: Buckets;
-  /** When each bucket is to be read again, by the monotonic clock. */
-  readonly #lookAtMs = new Map<number, number>();
+  readonly #looks = new Map<number, LookTimes>();
   #listAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: OutboxOptions) {
@@ -67,7 +70,7 @@ export class Outbox {
     const body = JSON.stringify(trip);
     const before = previous === undefined ? null : JSON.stringify(previous);
     await link.execute(ADD, [bucket, attempt, trip.tripId, trip.version, body, before]);
-    this.#lookAtMs.set(bucket, Number.NEGATIVE_INFINITY);
+    this.#looksOf(bucket).delete(regionOfTrip(trip.tripId));
     const late = clock.monotonic() - startedMs > MAX_ADDING_MS;
     if (late) throw new BimrideError("STORE_UNAVAILABLE", "The store takes too long.");
   }
@@ -81,68 +84,86 @@ export class Outbox {
     await this.#options.link.execute(REMOVE, [bucketOf(attempt), attempt]);
   }
 
-  /** The oldest stored changes. Takes away what was never stored. */
-  async pending(limit: number): Promise<PendingChange[]> {
+  /** The oldest stored changes of the regions. Takes away what was never stored. */
+  async pending(regions: readonly string[], limit: number): Promise<PendingChange[]> {
     const { clock } = this.#options;
     const nowMs = clock.monotonic();
     if (nowMs - this.#listAtMs >= LOOK_AGAIN_MS) await this.#list(nowMs);
     const found: PendingChange[] = [];
-    for (const bucket of [...this.#lookAtMs.keys()].sort((a, b) => a - b)) {
-      if (this.#lookAtMs.get(bucket)! > nowMs) continue;
-      found.push(...(await this.#lookInto(bucket, limit - found.length)));
+    for (const [bucket, lookAtMs] of [...this.#looks].sort(([a], [b]) => a - b)) {
+      const due = regions.filter((region) => (lookAtMs.get(region) ?? Number.NEGATIVE_INFINITY) <= nowMs);
+      if (due.length === 0) continue;
+      try {
+        found.push(...(await this.#lookInto(bucket, lookAtMs, due, limit - found.length)));
+      } catch (error) {
+        lookAtMs.clear();
+        throw error;
+      }
       if (found.length >= limit) break;
     }
-    return inOrder(found);
+    return inOrder(found.slice(0, limit));
   }
 
   /** Learns of buckets that others use. */
   async #list(nowMs: number): Promise<void> {
-    for await (const bucket of this.#buckets.list(Number.MAX_SAFE_INTEGER))
-      if (!this.#lookAtMs.has(bucket)) this.#lookAtMs.set(bucket, nowMs);
+    for await (const bucket of this.#buckets.list(Number.MAX_SAFE_INTEGER)) this.#looksOf(bucket);
     this.#listAtMs = nowMs;
   }
 
-  async #lookInto(bucket: number, limit: number): Promise<PendingChange[]> {
-    const { clock } = this.#options;
+  #looksOf(bucket: number): LookTimes {
+    const lookAtMs = this.#looks.get(bucket) ?? new Map();
+    this.#looks.set(bucket, lookAtMs);
+    return lookAtMs;
+  }
+
+  /** At least `limit` changes of the regions, or all that there are. */
+  async #lookInto(bucket: number, lookAtMs: LookTimes, regions: string[], limit: number) {
+    const { clock, link } = this.#options;
     const ageMs = clock.now() - (bucket + 1) * BUCKET_MS;
-    const lookedAtMs = clock.monotonic();
-    // A put of this instance sets it back while this one looks.
-    this.#lookAtMs.set(bucket, lookedAtMs + Math.max(LOOK_AGAIN_MS, ageMs * LOOK_AGAIN_SHARE));
+    const againAtMs = clock.monotonic() + Math.max(LOOK_AGAIN_MS, ageMs * LOOK_AGAIN_SHARE);
+    // Before it is read: a put of this instance takes its region out again meanwhile.
+    for (const region of regions) lookAtMs.set(region, againAtMs);
     const found: PendingChange[] = [];
     let after: Attempt | string = ZERO;
     let isEmpty = true;
     for (;;) {
-      const rows = await this.#read(bucket, after, Math.min(ROWS_AT_ONCE, limit - found.length));
+      const { rows } = await link.execute(SOME, [bucket, after, ROWS_AT_ONCE]);
       if (rows.length === 0) break;
       isEmpty = false;
-      const confirmed = await inTurns(rows, (row) => this.#confirm(row));
-      found.push(...rows.filter((_, i) => confirmed[i]).map(({ change }) => change));
-      if (found.length >= limit) break;
-      after = rows.at(-1)!.attempt;
+      const wanted: types.Row[] = [];
+      for (const row of rows) {
+        const region = regionOfTrip(row.trip_id);
+        lookAtMs.delete(region);
+        if (regions.includes(region)) wanted.push(row);
+      }
+      const confirmed = await inTurns(wanted, (row) => this.#confirm(row));
+      found.push(...wanted.filter((_, i) => confirmed[i]).map(changeOf));
+      if (found.length >= limit) {
+        // Whose changes lie behind is not known.
+        lookAtMs.clear();
+        break;
+      }
+      after = rows.at(-1)!.attempt as Attempt;
     }
-    if (!isEmpty) this.#lookAtMs.set(bucket, Number.NEGATIVE_INFINITY);
-    else if (ageMs > SETTLED_AFTER_MS) {
+    if (isEmpty && ageMs > SETTLED_AFTER_MS) {
       await this.#buckets.remove(bucket);
-      this.#lookAtMs.delete(bucket);
+      this.#looks.delete(bucket);
     }
     return found;
   }
 
-  async #read(bucket: number, after: Attempt | string, count: number): Promise<Row[]> {
-    const { rows } = await this.#options.link.execute(SOME, [bucket, after, count]);
-    return rows.map((row) => ({ attempt: row.attempt, change: changeOf(row) }));
-  }
-
   /** True when the change is stored and not yet published. */
-  async #confirm({ attempt, change }: Row): Promise<boolean> {
+  async #confirm(row: types.Row): Promise<boolean> {
     const { rows, clock, orphanAfterMs, onOrphan } = this.#options;
-    const { tripId, version } = change.trip;
-    const names = (unpublished: ReadonlyMap<number, Attempt>) => unpublished.get(version)?.equals(attempt);
+    const tripId: string = row.trip_id;
+    const attempt: Attempt = row.attempt;
+    const names = (unpublished: ReadonlyMap<number, Attempt>) =>
+      unpublished.get(row.version)?.equals(attempt);
     if (names((await rows.read(tripId)).unpublished)) return true;
     if (clock.now() - beganAtMs(attempt) < orphanAfterMs) return false;
     const state = await rows.fence(tripId);
     if (names(state.unpublished)) return true;
-    await onOrphan(change, state.trip);
+    await onOrphan(changeOf(row), state.trip);
     await this.remove(attempt);
     return false;
   }

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../core/time.ts";
 import { isRunning, type Trip } from "../../core/trip.ts";
-import { canceled, trip } from "../test-trips.ts";
+import { canceled, elsewhere, REGIONS, trip } from "../test-trips.ts";
 import type { Trips } from "../trips.ts";
-import { intercepted, tripsKeyspace } from "./kit.ts";
+import { intercepted, lost, tripsKeyspace } from "./kit.ts";
 import { openCassandraTrips } from "./trips.ts";
 
 let space: Awaited<ReturnType<typeof tripsKeyspace>>;
@@ -48,7 +48,7 @@ describe("the trips on Cassandra", () => {
     const instances = await Promise.all([1, 2, 3, 4].map(() => space.open({ holdGraceMs: 200 })));
     await Promise.all(instances.map((trips, i) => run(trips, 1 + i)));
     await using trips = await space.open();
-    const pending = await trips.pending(10_000);
+    const pending = await trips.pending(REGIONS, 10_000);
     expect(new Map(pending.map((one) => [`${one.trip.tripId} ${one.trip.version}`, one.trip]))).toEqual(
       stored,
     );
@@ -86,7 +86,7 @@ describe("the trips on Cassandra", () => {
 
     await trips.put(canceled(trip(1, "d1", ["r1"])));
     await vi.waitFor(async () => expect(await trips.get(trip(1).tripId)).toBeUndefined(), 15_000);
-    expect((await trips.pending(9)).map((one) => one.trip.version)).toEqual([1, 2]);
+    expect((await trips.pending(REGIONS, 9)).map((one) => one.trip.version)).toEqual([1, 2]);
     for (const version of [1, 2]) await trips.published(trip(1).tripId, version);
     expect(await space.rows("SELECT trip_id FROM trips")).toEqual([]);
   });
@@ -117,14 +117,46 @@ describe("the trips on Cassandra", () => {
       await trips.put(trip(number));
       await trips.published(trip(number).tripId, 1);
     }
-    expect(await trips.pending(10)).toEqual([]);
+    expect(await trips.pending(REGIONS, 10)).toEqual([]);
     expect(await space.rows("SELECT bucket FROM trip_buckets WHERE kind = 'outbox'")).not.toEqual([]);
     lateMs = 300_000;
-    expect(await trips.pending(10)).toEqual([]);
+    expect(await trips.pending(REGIONS, 10)).toEqual([]);
     expect(await space.rows("SELECT bucket FROM trip_buckets WHERE kind = 'outbox'")).toEqual([]);
     reads.length = 0;
     lateMs += 10_000;
-    expect(await trips.pending(10)).toEqual([]);
+    expect(await trips.pending(REGIONS, 10)).toEqual([]);
     expect(reads).toEqual([expect.stringContaining("trip_buckets")]);
+  });
+
+  test("what waits in other regions is not looked up, and not read over again each time", async () => {
+    await space.empty();
+    const reads: string[] = [];
+    const link = intercepted(space.link, (_, run, cql) => {
+      if (cql.startsWith("SELECT")) reads.push(cql);
+      return run();
+    });
+    await using trips = await openCassandraTrips({ link, retentionMs: 86_400_000 });
+    for (let number = 1; number <= 20; number++) await trips.put(elsewhere(trip(number)));
+    reads.length = 0;
+    expect(await trips.pending(["se1"], 10)).toEqual([]);
+    expect(reads.filter((cql) => !/FROM trip_(buckets|outbox)/.test(cql))).toEqual([]);
+    reads.length = 0;
+    expect(await trips.pending(["se1"], 10)).toEqual([]);
+    expect(reads).toEqual([]);
+    expect(await trips.pending(["no1"], 100)).toHaveLength(20);
+  });
+
+  test("changes that could not be read are read when they are asked for next", async () => {
+    await space.empty();
+    let refused = "";
+    const link = intercepted(space.link, (_, run, cql) =>
+      refused && cql.includes(refused) ? Promise.reject(lost()) : run(),
+    );
+    await using trips = await openCassandraTrips({ link, retentionMs: 86_400_000 });
+    await trips.put(trip(1));
+    refused = "FROM trip_outbox";
+    await expect(trips.pending(REGIONS, 10)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    refused = "";
+    expect(await trips.pending(REGIONS, 10)).toHaveLength(1);
   });
 });

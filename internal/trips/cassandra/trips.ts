@@ -129,8 +129,8 @@ class CassandraTrips implements Trips {
   }
 
   /** A change that another instance stored may be missing for up to 2 s. */
-  pending(limit: number): Promise<PendingChange[]> {
-    return this.#whileOpen(() => this.#outbox.pending(limit));
+  pending(regions: readonly string[], limit: number): Promise<PendingChange[]> {
+    return this.#whileOpen(() => this.#outbox.pending(regions, limit));
   }
 
   published(tripId: string, version: number): Promise<void> {

@@ -48,8 +48,8 @@ export class SqliteTrips implements Trips {
     return parsed(await this.#worker.call("runningOf", driverId));
   }
 
-  async pending(limit: number): Promise<PendingChange[]> {
-    const rows = await this.#worker.call("pending", limit);
+  async pending(regions: readonly string[], limit: number): Promise<PendingChange[]> {
+    const rows = await this.#worker.call("pending", { regions, limit });
     return rows.map(({ body, previous }) => ({
       trip: JSON.parse(body),
       previous: parsed(previous ?? undefined),

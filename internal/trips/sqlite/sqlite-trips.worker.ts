@@ -23,7 +23,7 @@ serve(
       reads: {
         get: (tripId) => trips.get(tripId),
         runningOf: (driverId) => trips.runningOf(driverId),
-        pending: (limit) => trips.pending(limit),
+        pending: (query) => trips.pending(query),
         list: (query) => trips.list(query),
       },
     };

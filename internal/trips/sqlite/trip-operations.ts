@@ -14,6 +14,7 @@ export type TripRow = {
 };
 export type PutQuery = { row: TripRow; claim: IdempotencyClaim | undefined };
 export type ListQuery = { filter: TripFilter; limit: number; after: string };
+export type PendingQuery = { regions: readonly string[]; limit: number };
 export type PendingRow = { body: string; previous: string | null };
 
 /** Claims are remembered for so long; each new one clears away a few that are older. */
@@ -59,8 +60,11 @@ export class TripOperations {
     return { value: bodyOf(this.#get(sql, driverId)) };
   }
 
-  pending(limit: number): Answer<PendingRow[]> {
-    const rows = this.#all("SELECT body, previous FROM outbox ORDER BY id LIMIT ?", limit);
+  pending({ regions, limit }: PendingQuery): Answer<PendingRow[]> {
+    const region = "substr(trip_id, 1, instr(trip_id, '-') - 1)";
+    const asked = "SELECT value FROM json_each(?)";
+    const sql = `SELECT body, previous FROM outbox WHERE ${region} IN (${asked}) ORDER BY id LIMIT ?`;
+    const rows = this.#all(sql, JSON.stringify(regions), limit);
     return {
       value: rows.map((row) => ({
         body: String(row.body),
