@@ -131,7 +131,11 @@ export const ERRORS = {
   // Service
   LOG_UNAVAILABLE: kind("unavailable", true, "The log can't take records now; nothing was acknowledged."),
   LOG_FULL: kind("unavailable", true, "The log's disk is full; nothing was acknowledged."),
-  STORE_UNAVAILABLE: kind("unavailable", true, "A store can't be reached now."),
+  STORE_UNAVAILABLE: kind(
+    "unavailable",
+    true,
+    "A store can't be reached now, or has lost what is asked for and gets it anew: ask again.",
+  ),
   CURSOR_TOO_OLD: kind(
     "data_loss",
     false,

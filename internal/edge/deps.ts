@@ -54,7 +54,7 @@ export type DemoDeps = { mint: TokenMint };
 /** What the edge is built from. */
 export type EdgeDeps = {
   hub: Hub;
-  latest: Pick<Latest, "within">;
+  latest: Pick<Latest, "within" | "intactSince">;
   history: Pick<History, "track" | "final" | "events">;
   trips: TripUseCases;
   /** The trips store, for reads whose rules are the edge's own (watching, the record). */

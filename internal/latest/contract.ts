@@ -143,6 +143,16 @@ export function latestContract(engine: string, open: (clock: VirtualClock) => Pr
       for (const party of parties) expect(await latest.party(party.partyKey)).toEqual(party);
     });
 
+    it("has lost nothing since it was opened empty, whatever is written later", async () => {
+      const clock = new VirtualClock(1_000);
+      await using latest = await open(clock);
+      clock.advanceTo(5_000);
+      expect(await latest.intactSince(TRIP)).toBe(1_000);
+      await latest.update(flush({ parties: [car("a")], trips: [live(1)] }));
+      await latest.update(flush({ partitionEpoch: 11, parties: [car("a")], trips: [live(2)] }));
+      expect(await latest.intactSince(TRIP)).toBe(1_000);
+    });
+
     it("takes a flush of any size, and sweeps as many", async () => {
       await using latest = await opened();
       const parties = Array.from({ length: 1_234 }, (_, i) => car(`c${i}`, { latDeg: 57.7 + i / 50_000 }));

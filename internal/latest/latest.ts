@@ -23,6 +23,13 @@ export interface Latest {
   party(partyKey: string): Promise<LatestParty | undefined>;
   /** The trip's live state, or undefined when it has none (never seen, or live access is over). */
   trip(tripId: string): Promise<TripLive | undefined>;
+  /**
+   * Since when the engine has lost nothing where the trip would be, milliseconds since 1970; 0 when that is longer than it
+   * keeps what nobody touches. It tells what it means that a trip has no live state: a trip made later has none yet, one
+   * made before has lost it until its partition's owner, who hears of the loss too, has written it anew. An engine need
+   * not see the loss of single writes.
+   */
+  intactSince(tripId: string): Promise<number>;
   /** Parties in the rectangle, any order, at most `limit`; `truncated` when there were more. */
   within(rect: Rect, limit: number): Promise<{ parties: LatestParty[]; truncated: boolean }>;
   /** Parties within the radius, nearest first, at most `limit`. */

@@ -123,7 +123,7 @@ export const PORTS: readonly PortFacts[] = [
         chosenBy: "real",
         durable: "not: it is a cache, whatever Redis writes to its disk",
         loses:
-          "everything, or what a failover had not copied; the owners of the partitions notice and write it anew from memory",
+          "everything, or what a failover had not copied; the owners of the partitions notice and write it anew from memory. Until then trips from before it are STORE_UNAVAILABLE, not shown without their car",
         atBound: `every key expires by itself, parties leave by age, trips 30 min after their end; ${NO_ANSWER}`,
       },
     ],

@@ -264,10 +264,14 @@ describe("WatchTrips", () => {
   it("shows a trip that was created a moment ago before its live state exists, and then that", async () => {
     const trip = tripOf(TRIP);
     const test = await edgeWith([trip]);
-    const watch = reader(test, await test.token("rider", "r1"), [TRIP]);
+    trip.createdAtMs = test.clock.now();
+    const token = await test.token("rider", "r1");
+    const watch = reader(test, token, [TRIP]);
     expect(await watch.until("snapshot")).toMatchObject({
       value: { version: { generation: 1, sequence: 0n } },
     });
+    const { live } = await clientOf(test, token).getLiveTrip({ tripId: TRIP });
+    expect(live?.version).toMatchObject({ generation: 1, sequence: 0n });
     const car = await test.start(trip);
     test.bus.publish({
       tripId: TRIP,
@@ -278,6 +282,24 @@ describe("WatchTrips", () => {
     expect(await watch.until("snapshot")).toMatchObject({
       value: { version: { generation: 1, sequence: 1n } },
     });
+  });
+
+  it("shows nothing of a trip whose live state was lost until it is there again, and says so if it takes long", async () => {
+    const lost = someTripId(5);
+    const test = await edgeWith([tripOf(TRIP), tripOf(lost)]);
+    const token = await test.token("rider", "r1");
+    const poll = (tripId: string, as = token) => failureOf(clientOf(test, as).getLiveTrip({ tripId }));
+    expect(await poll(TRIP)).toBe("Unavailable STORE_UNAVAILABLE");
+    expect(await poll(TRIP, await test.token("rider", "r2"))).toBe("NotFound NOT_FOUND");
+    const watch = reader(test, token, [TRIP, lost]);
+    expect((await watch.next()).case).toBe("started");
+    const car = await test.start(tripOf(TRIP));
+    await car.move(Date.now());
+    expect(await watch.next()).toMatchObject({ case: "snapshot", value: { version: { sequence: 2n } } });
+    expect(await watch.until("unavailable")).toMatchObject({
+      value: { tripId: lost, code: "STORE_UNAVAILABLE", retryable: true },
+    });
+    expect(await poll(TRIP)).toBe("no failure");
   });
 
   it("ends a trip's live access 30 min after its end, and says so to who comes later", async () => {

@@ -12,10 +12,10 @@ import { isRunning } from "../../core/trip.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { EdgeDeps } from "../deps.ts";
 import { mayWatch, viewOf } from "../redact.ts";
-import { liveOfTrip } from "./live-of-trip.ts";
+import { liveOfTrip, lossOf } from "./live-of-trip.ts";
 import { freshnessFor, liveTripFor } from "./viewer-trip.ts";
 
-type ReadDeps = Pick<EdgeDeps, "hub" | "tripStore" | "clock" | "limits">;
+type ReadDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits">;
 
 /** When asking again makes sense: about one interval of a car that sends; rarer the less there is to expect. */
 const POLL_AFTER_MS: Record<FreshnessLevel, number> = {
@@ -32,13 +32,17 @@ export type LiveReading = { response: GetLiveTripResponse; etag: string };
 
 /**
  * The state of a trip now.
- * @throws NOT_FOUND for those who may not watch it, as for a trip that does not exist; LIVE_ENDED 30 min after its end
+ * @throws NOT_FOUND for those who may not watch it, as for a trip that does not exist; LIVE_ENDED 30 min after its end;
+ * STORE_UNAVAILABLE when the latest store can't be reached, or has lost the state and gets it anew
  */
 export async function readLive(deps: ReadDeps, principal: Principal, tripId: string): Promise<LiveReading> {
-  const live = await find(deps, tripId);
+  const known = TRIP_ID_PATTERN.test(tripId) ? await deps.hub.read(tripId) : undefined;
+  const live = known ?? (await alone(deps, tripId));
   if (!live || !mayWatch(principal, live.trip)) throw new BimrideError("NOT_FOUND");
   const nowMs = deps.clock.now();
   if (live.dropAtMs > 0 && nowMs >= live.dropAtMs) throw new BimrideError("LIVE_ENDED");
+  const loss = known ? undefined : await lossOf(live.trip, deps.latest);
+  if (loss) throw loss;
 
   const seesCar = viewOf(live.trip, principal)?.seesCar ?? false;
   const freshness = freshnessFor(live, seesCar, nowMs, deps.limits);
@@ -52,11 +56,8 @@ export async function readLive(deps: ReadDeps, principal: Principal, tripId: str
   };
 }
 
-async function find({ hub, tripStore, limits }: ReadDeps, tripId: string): Promise<TripLive | undefined> {
-  if (!TRIP_ID_PATTERN.test(tripId)) return undefined;
-  const live = await hub.read(tripId);
-  if (live) return live;
-  const trip = await tripStore.get(tripId);
+async function alone({ tripStore, limits }: ReadDeps, tripId: string): Promise<TripLive | undefined> {
+  const trip = TRIP_ID_PATTERN.test(tripId) ? await tripStore.get(tripId) : undefined;
   return trip && liveOfTrip(trip, limits);
 }
 

@@ -7,14 +7,16 @@ import type { Feed, FeedItem } from "../../live/hub.ts";
 import type { EdgeDeps } from "../deps.ts";
 import type { EdgeEvents } from "../events.ts";
 import { mayWatch } from "../redact.ts";
-import { liveOfTrip } from "./live-of-trip.ts";
+import { liveOfTrip, lossOf } from "./live-of-trip.ts";
 import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
 
-type WatchDeps = Pick<EdgeDeps, "hub" | "tripStore" | "clock" | "limits">;
+type WatchDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits">;
 type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "STORE_UNAVAILABLE";
 
 /** Between two joins of a trip that has no live state yet; the hub itself waits for the first one for a while. */
 const RETRY_MS = 1_000;
+/** Joins of a trip whose live state was lost, each of which waits 2 s for it, before the viewer is told to try later. */
+const JOINS_WHILE_LOST = 3;
 
 type Arrived =
   | { kind: "joined"; feed: Feed }
@@ -113,20 +115,27 @@ export class TripWatch implements Disposable {
     if (!TRIP_ID_PATTERN.test(this.tripId)) return { kind: "unavailable", code: "NOT_FOUND" };
     if (!this.#viewer) {
       const live = await hub.read(this.tripId);
-      if (!live) return this.#withoutLive();
-      if (!mayWatch(this.#principal, live.trip)) return { kind: "unavailable", code: "NOT_FOUND" };
+      if (live && !mayWatch(this.#principal, live.trip)) return { kind: "unavailable", code: "NOT_FOUND" };
+      const alone = live ? undefined : await this.#withoutLive();
+      // What was lost comes back, most often while the hub waits for a first state.
+      if (alone && !isLost(alone)) return alone;
     }
-    const feed = await hub.join(this.tripId, this.#resumeAfter);
-    return feed ? { kind: "joined", feed } : this.#withoutLive();
+    for (let joins = 1; ; joins++) {
+      const feed = await hub.join(this.tripId, this.#resumeAfter);
+      if (feed) return { kind: "joined", feed };
+      const alone = await this.#withoutLive();
+      if (!isLost(alone) || joins === JOINS_WHILE_LOST || this.over) return alone;
+    }
   }
 
   async #withoutLive(): Promise<Arrived> {
-    const { tripStore, limits, clock } = this.#deps;
+    const { tripStore, latest, limits, clock } = this.#deps;
     const trip = await tripStore.get(this.tripId);
     if (!trip || !mayWatch(this.#principal, trip)) return { kind: "unavailable", code: "NOT_FOUND" };
     const live = liveOfTrip(trip, limits);
     if (live.dropAtMs > 0 && live.dropAtMs <= clock.now()) return { kind: "unavailable", code: "LIVE_ENDED" };
-    return { kind: "pending", live };
+    const cause = await lossOf(trip, latest);
+    return cause ? { kind: "unavailable", code: "STORE_UNAVAILABLE", cause } : { kind: "pending", live };
   }
 
   #tell(arrived: Arrived, nowMs: number): ViewerMessage | undefined {
@@ -195,4 +204,8 @@ export class TripWatch implements Disposable {
     const retryable = code === "STORE_UNAVAILABLE";
     return { message: { case: "unavailable", value: { tripId: this.tripId, code, retryable } } };
   }
+}
+
+function isLost(arrived: Arrived): boolean {
+  return arrived.kind === "unavailable" && arrived.code === "STORE_UNAVAILABLE";
 }

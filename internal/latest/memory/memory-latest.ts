@@ -15,6 +15,7 @@ const TOMBSTONE_MS = 60_000;
  */
 export class MemoryLatest implements Latest {
   readonly #clock: Clock;
+  readonly #openedAtMs: number;
   readonly #grid = new PartyGrid();
   readonly #trips = new Map<string, TripLive>();
   readonly #epochs = new Map<number, number>();
@@ -24,6 +25,7 @@ export class MemoryLatest implements Latest {
   /** @param clock tells when a trip's live access is over, between two sweeps */
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#openedAtMs = Math.floor(clock.now());
   }
 
   async update(flush: LatestFlush): Promise<{ refused: number }> {
@@ -47,6 +49,10 @@ export class MemoryLatest implements Latest {
   async trip(tripId: string): Promise<TripLive | undefined> {
     const live = this.#trips.get(tripId);
     return live && isOver(live, this.#clock.now()) ? undefined : live;
+  }
+
+  async intactSince(): Promise<number> {
+    return this.#openedAtMs;
   }
 
   async within(rect: Rect, limit: number): Promise<{ parties: LatestParty[]; truncated: boolean }> {

@@ -7,7 +7,7 @@ import { partitionOf } from "../../core/ids.ts";
  * an owner's flush is one call; on a single server all is one shard.
  */
 export type ShardKeys = {
-  /** HASH partition → newest epoch of an owner. */
+  /** HASH partition → newest epoch of an owner; `since` → when the shard was last found empty (intact-since.lua). */
   fences: string;
   /** HASH party key → record or tombstone (party-record.ts). */
   parties: string;

@@ -54,6 +54,7 @@ class RedisLatest implements Latest {
   readonly #clock: Clock;
   readonly #scripts: Scripts;
   readonly #shards: readonly ShardKeys[];
+  readonly #ttlMs: number;
   readonly #searches: readonly ShardSearch[];
   readonly #marks: Marks;
   readonly #writer: Writer;
@@ -68,15 +69,17 @@ class RedisLatest implements Latest {
     const shards = Array.from({ length: count }, (_, shard) => shardKeys(region, shard, writer));
     const marks = new Marks(link, shards, ttlMs, clock);
     this.#shards = shards;
+    this.#ttlMs = ttlMs;
     this.#searches = shards.map((keys) => new ShardSearch(link, keys, scripts));
     this.#marks = marks;
     const ages = { ttlMs, renewMs: RENEW_MS, tombstoneMs: TOMBSTONE_MS };
     this.#writer = new Writer({ shards, scripts, marks, clock, ...ages });
   }
 
-  /** Rejects unless scripts and writes are allowed here. */
+  /** Rejects unless scripts and writes are allowed here. Shards that are empty know since when from now on. */
   async probe(): Promise<void> {
     await this.#link.command("SET", this.#shards[0]!.mark, 0, "PX", 1_000);
+    await Promise.all(this.#shards.map((keys) => this.#intactSince(keys)));
     await this.sweep(0, 0);
   }
 
@@ -97,6 +100,11 @@ class RedisLatest implements Latest {
     if (!live || !trip) return undefined;
     const found = decodeTripLive(live, trip);
     return found.dropAtMs > 0 && found.dropAtMs <= this.#clock.now() ? undefined : found;
+  }
+
+  async intactSince(tripId: string): Promise<number> {
+    const sinceMs = await this.#intactSince(this.#shards[shardOfTrip(tripId, this.#shards.length)]!);
+    return this.#clock.now() - sinceMs > this.#ttlMs ? 0 : sinceMs;
   }
 
   async within(rect: Rect, limit: number): Promise<{ parties: LatestParty[]; truncated: boolean }> {
@@ -128,6 +136,10 @@ class RedisLatest implements Latest {
       }
     }
     return swept;
+  }
+
+  async #intactSince({ fences }: ShardKeys): Promise<number> {
+    return Number(await this.#scripts.intactSince([fences], [Math.floor(this.#clock.now()), this.#ttlMs]));
   }
 
   onLost(listener: () => void): () => void {

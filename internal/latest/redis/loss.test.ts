@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { startRedis } from "../../../test/kit/engines/redis.ts";
 import { startRedisCluster } from "../../../test/kit/engines/redis-cluster.ts";
 import { systemClock } from "../../core/time.ts";
+import { VirtualClock } from "../../core/virtual-clock.ts";
 import type { Latest } from "../latest.ts";
 import { car, FULL_LIVE, flush, live, TRIP } from "../test-data.ts";
-import { emptyServer, marksOn, startRedisHarness } from "./kit.ts";
+import { emptyServer, marksOn, startRedisHarness, TEST_LIMITS } from "./kit.ts";
 
 /** Counts what the latest state says it lost. */
 function lossesOf(latest: Latest): () => number {
@@ -101,5 +102,47 @@ describe("what Redis lost is told", () => {
     await expect.poll(losses, inASecond).toBeGreaterThan(0);
     await latest.update(flush({ parties }));
     expect(await latest.nearby(57.7, 11.97, 100, 100)).toHaveLength(50);
+  });
+});
+
+describe("when something was lost is known to all", () => {
+  test("from the first who writes or asks after it, until all from before it has left by age", async () => {
+    await using server = await startRedis();
+    await using redis = await startRedisHarness([server.address]);
+    const clock = new VirtualClock(1_000);
+    await using writer = await redis.open(clock, "se1");
+    await using reader = await redis.open(clock, "se1");
+    const first = [
+      () => writer.update(flush({ parties: [car("a")] })),
+      () => writer.update(flush({ trips: [live(1)] })),
+      () => writer.intactSince(TRIP),
+      async () => (await redis.open(clock, "se1"))[Symbol.asyncDispose](),
+    ];
+    for (const [i, comesFirst] of first.entries()) {
+      await emptyServer(server.address);
+      const atMs = 10_000 * (i + 1);
+      clock.advanceTo(atMs);
+      await comesFirst();
+      clock.advanceTo(atMs + 5_000);
+      await writer.update(flush({ parties: [car("b")], trips: [live(2)] }));
+      expect(await reader.intactSince(TRIP)).toBe(atMs);
+    }
+    clock.advanceTo(clock.now() + TEST_LIMITS.partyIdleMs);
+    expect(await reader.intactSince(TRIP)).toBe(40_000);
+    clock.advanceTo(clock.now() + 2 * 3_600_000);
+    expect(await reader.intactSince(TRIP)).toBe(0);
+  });
+
+  test("also where one node of a cluster lost it", async () => {
+    await using cluster = await startRedisCluster(3);
+    await using redis = await startRedisHarness(cluster.addresses, true);
+    const clock = new VirtualClock(1_000);
+    await using latest = await redis.open(clock);
+    clock.advanceTo(9_000);
+    const ids = Array.from({ length: 40 }, (_, i) => `se1-${String(i).padStart(26, "0")}`);
+    const since = async () => new Set(await Promise.all(ids.map((id) => latest.intactSince(id))));
+    expect(await since()).toEqual(new Set([1_000]));
+    await emptyServer(cluster.addresses[0]!);
+    expect(await since()).toEqual(new Set([1_000, 9_000]));
   });
 });

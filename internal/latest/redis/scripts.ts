@@ -5,6 +5,7 @@ import type { RedisLink, RedisScript } from "../../redis/link.ts";
 export type Scripts = {
   updateParties: RedisScript;
   updateTrips: RedisScript;
+  intactSince: RedisScript;
   nearest: RedisScript;
   readCells: RedisScript;
   sweep: RedisScript;
@@ -16,6 +17,7 @@ export async function loadScripts(link: RedisLink): Promise<Scripts> {
   return {
     updateParties: await load("update-parties"),
     updateTrips: await load("update-trips"),
+    intactSince: await load("intact-since"),
     nearest: await load("nearest"),
     readCells: await load("read-cells"),
     sweep: await load("sweep"),

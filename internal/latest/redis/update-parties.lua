@@ -1,7 +1,7 @@
 -- Writes a flush of party positions of one partition's owner, and forgets removed parties. All in one slot, so atomic:
 -- a party that moves leaves its old cell in the same step.
 --
--- KEYS  1 fences: partition → newest epoch    2 parties: key → record    3 seen: key by a receipt, the last or one before
+-- KEYS  1 fences: see keys.ts                 2 parties: key → record    3 seen: key by a receipt, the last or one before
 --       4 cells: occupied cells by number     5 gone: removed keys by time of removal    6 this writer's mark
 -- ARGV  1 key of a cell but for its number    2 partition   3 epoch   4 expiry of the keys, ms   5 now, ms
 --       6 number for the mark   7 how long a tombstone counts, ms   8 how often a cell's expiry is renewed, ms
@@ -18,7 +18,10 @@ local mark = call('SET', KEYS[6], ARGV[6], 'PX', ttl, 'GET')
 
 local newest = call('HGET', KEYS[1], ARGV[2])
 if newest and tonumber(ARGV[3]) < tonumber(newest) then return { 1, mark } end
-if newest ~= ARGV[3] then call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
+if newest ~= ARGV[3] then
+  call('HSET', KEYS[1], ARGV[2], ARGV[3])
+  call('HSETNX', KEYS[1], 'since', ARGV[5])
+end
 
 local function leave(cell, key)
   local number = format('%.0f', cell)

@@ -1,6 +1,6 @@
 -- Writes live states of trips of one partition's owner, each only over an older version.
 --
--- KEYS  1 fences: partition → newest epoch   2 drops: trip ids by the end of live access   3 this writer's mark
+-- KEYS  1 fences: see keys.ts   2 drops: trip ids by the end of live access   3 this writer's mark
 --       4… trips, hashes of live state and of the trip itself
 -- ARGV  1 partition   2 epoch   3 expiry of the keys, ms   4 now, ms   5 number for the mark
 --       6… per trip: id, generation, sequence, index, version of the trip itself, end of live access or 0, live state,
@@ -14,6 +14,7 @@ local mark = redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[3], 'GET')
 local newest = redis.call('HGET', KEYS[1], ARGV[1])
 if newest and tonumber(ARGV[2]) < tonumber(newest) then return { 1, mark, {} } end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('HSETNX', KEYS[1], 'since', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ttl)
 
 local function isNewer(at, stored)

@@ -45,6 +45,10 @@ class RoutedLatest implements Latest {
     return this.#engines.ofTrip(tripId).trip(tripId);
   }
 
+  intactSince(tripId: string): Promise<number> {
+    return this.#engines.ofTrip(tripId).intactSince(tripId);
+  }
+
   async party(partyKey: string): Promise<LatestParty | undefined> {
     const found = await this.#engines.answered((engine) => engine.party(partyKey));
     return found.reduce<LatestParty | undefined>((best, { answer }) => newer(best, answer), undefined);
