@@ -42,9 +42,11 @@ const OPTIONS = {
 /** Runs one case; the report goes to stdout, what happens meanwhile to stderr. Returns the exit code. */
 export async function runBench(argv: readonly string[]): Promise<number> {
   const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
-  const parsed = parse(argv);
-  if (!parsed) {
-    process.stderr.write(`${USAGE}\n`);
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse(argv);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
     return 2;
   }
   const { name, run, values } = parsed;
@@ -61,80 +63,92 @@ export async function runBench(argv: readonly string[]): Promise<number> {
 }
 
 type Log = (line: string) => void;
+type Run = (log: Log) => Promise<CaseResult>;
+type Values = ReturnType<typeof readArguments>["values"];
 
-function parse(argv: readonly string[]) {
-  try {
-    const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
-    const number = (text: string) => {
-      const value = Number(text);
-      if (!(value > 0)) throw new RangeError(`${text} is not a positive number`);
-      return value;
+/** The cases: each reads its options, throws a RangeError for those it can't use, and tells how to measure. */
+const CASES: Readonly<Record<string, (values: Values) => Run>> = {
+  river(values) {
+    const args = {
+      rate: number(values.rate ?? "500"),
+      viewers: number(values.viewers),
+      durationS: number(values.duration),
+      warmUpS: number(values["warm-up"]),
+      runs: number(values.runs),
+      engines: engines(values.engines),
+      profile: profile(values.profile),
     };
-    const list = (text: string) => text.split(",").filter((part) => part !== "");
-    const engines = (text: string) => {
-      if (text === "real" || text === "embedded") return text;
-      throw new RangeError(`${text} is neither real nor embedded`);
+    return (log) => river(args, log);
+  },
+  drives(values) {
+    const args = {
+      sets: list(values.sets),
+      intervalsS: list(values.intervals).map(number),
+      dirt: DIRT_KINDS.filter((kind) => list(values.dirt).includes(kind)),
+      seeds: list(values.seeds).map(number),
     };
-    const profile = (text: string) => {
-      if (text === "on-disk") return "acked-on-disk";
-      if (text === "survives-a-crash" || text === "acked-on-disk") return text;
-      throw new RangeError(`${text} is neither survives-a-crash nor acked-on-disk`);
+    return (log) => drives(args, log);
+  },
+  stages(values) {
+    const args = { seconds: number(values.seconds) };
+    return (log) => stages(args, log);
+  },
+  history(values) {
+    const args = storeArgs(values);
+    return (log) => history(args, log);
+  },
+  latest(values) {
+    const args = storeArgs(values);
+    return (log) => latest(args, log);
+  },
+  log(values) {
+    const args = {
+      engines: engines(values.engines),
+      profile: profile(values.profile),
+      entries: number(values.entries),
+      window: number(values.window),
+      rate: number(values.rate ?? "100000"),
+      runs: number(values.runs),
     };
-    const cases: Record<string, (log: Log) => Promise<CaseResult>> = {
-      river: (log) =>
-        river(
-          {
-            rate: number(values.rate ?? "500"),
-            viewers: number(values.viewers),
-            durationS: number(values.duration),
-            warmUpS: number(values["warm-up"]),
-            runs: number(values.runs),
-            engines: engines(values.engines),
-            profile: profile(values.profile),
-          },
-          log,
-        ),
-      drives: (log) =>
-        drives(
-          {
-            sets: list(values.sets),
-            intervalsS: list(values.intervals).map(number),
-            dirt: DIRT_KINDS.filter((kind) => list(values.dirt).includes(kind)),
-            seeds: list(values.seeds).map(number),
-          },
-          log,
-        ),
-      stages: (log) => stages({ seconds: number(values.seconds) }, log),
-      latest: (log) =>
-        latest(
-          { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
-          log,
-        ),
-      history: (log) =>
-        history(
-          { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) },
-          log,
-        ),
-      log: (log) =>
-        logCase(
-          {
-            engines: engines(values.engines),
-            profile: profile(values.profile),
-            entries: number(values.entries),
-            window: number(values.window),
-            rate: number(values.rate ?? "100000"),
-            runs: number(values.runs),
-          },
-          log,
-        ),
-    };
-    const [name = ""] = positionals;
-    const run = cases[name];
-    if (positionals.length !== 1 || !run)
-      throw new RangeError(`no such case: ${positionals.join(" ") || "(none)"}`);
-    return { name, run, values };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return undefined;
-  }
+    return (log) => logCase(args, log);
+  },
+};
+
+function parse(argv: readonly string[]): { name: string; run: Run; values: Values } {
+  const { values, positionals } = readArguments(argv);
+  const [name, ...more] = positionals;
+  const known = `the cases are ${Object.keys(CASES).join(", ")}`;
+  if (name === undefined) throw new RangeError(`which case? ${known}`);
+  if (!Object.hasOwn(CASES, name)) throw new RangeError(`no such case: ${name}; ${known}`);
+  if (more.length > 0) throw new RangeError(`one case at a time, not also ${more.join(" ")}`);
+  return { name, run: CASES[name]!(values), values };
+}
+
+function readArguments(argv: readonly string[]) {
+  return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+}
+
+function storeArgs(values: Values) {
+  return { engines: engines(values.engines), parties: number(values.parties), runs: number(values.runs) };
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new RangeError(`${text} is not a positive number`);
+  return value;
+}
+
+function list(text: string): string[] {
+  return text.split(",").filter((part) => part !== "");
+}
+
+function engines(text: string): "real" | "embedded" {
+  if (text === "real" || text === "embedded") return text;
+  throw new RangeError(`${text} is neither real nor embedded`);
+}
+
+function profile(text: string): "survives-a-crash" | "acked-on-disk" {
+  if (text === "on-disk") return "acked-on-disk";
+  if (text === "survives-a-crash" || text === "acked-on-disk") return text;
+  throw new RangeError(`${text} is neither survives-a-crash nor acked-on-disk`);
 }

@@ -1,15 +1,16 @@
 import { execFile } from "node:child_process";
 import { symlink } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tempFolder } from "./kit/temp-folder.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../cmd/launch.js", import.meta.url));
 const OLD_NODE = `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"18.19.0"}})`;
 
-function run(args: string[]): Promise<{ code: number; out: string; err: string }> {
+function run(args: string[], more = {}): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, (error, out, err) =>
+    const env = { ...process.env, ...more };
+    execFile(process.execPath, args, { env }, (error, out, err) =>
       resolve({ code: Number(error?.code ?? 0), out, err }),
     );
   });
@@ -39,4 +40,36 @@ test("as a linked program the name it is called by is the command", async () => 
   await using folder = await tempFolder();
   await symlink(LAUNCHER, folder.file("bimctl"));
   expect((await run([folder.file("bimctl"), "help"])).out).toContain("token --role");
+});
+
+test.each([
+  ["bimride", "everything in one process"],
+  ["gateway", "takes drivers' positions in"],
+  ["processor", "turns a region's log into live state"],
+  ["edge", "shows trips to those who may see them"],
+])("%s --help prints how it is used and starts nothing", async (role, does) => {
+  const { code, out, err } = await run([LAUNCHER, role, "--help"]);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toContain(does);
+  expect(out).toContain("--http-port N");
+});
+
+describe("a start that is refused", () => {
+  test("for a setting is told in one line that names it, with exit code 1", async () => {
+    const { code, err } = await run([LAUNCHER, "edge"], { BIMRIDE_HTTP_PORT: "x" });
+    expect(code).toBe(1);
+    expect(err).toMatch(/^BIMRIDE_HTTP_PORT must be .*\n$/);
+  });
+
+  test("for a key set that can't be read, likewise", async () => {
+    const { code, err } = await run([LAUNCHER, "edge"], { BIMRIDE_AUTH_JWKS_FILE: "/nowhere/keys.json" });
+    expect(code).toBe(1);
+    expect(err).toMatch(/^auth\.jwks_file \/nowhere\/keys\.json can't be read.*\n$/);
+  });
+
+  test("for its command line is told likewise, with exit code 2", async () => {
+    const { code, err } = await run([LAUNCHER, "bimride", "--nope"]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^--nope is no flag of this command.*\n$/);
+  });
 });

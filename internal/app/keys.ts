@@ -12,7 +12,7 @@ export type Keys = { source: KeySource; mint: TokenMint | undefined };
 /**
  * The keys that tokens are checked with, as the settings say.
  * @param mayMake make a signing key when there is none
- * @throws SettingsError when there is none and none may be made
+ * @throws SettingsError when there is none and none may be made, or when the file of keys can't be read
  */
 export async function openKeys(
   settings: Settings,
@@ -22,7 +22,7 @@ export async function openKeys(
 ): Promise<Keys> {
   const { authJwksUrl, authJwksFile, authKeyFolder, authIssuer, authAudience } = settings;
   if (authJwksUrl) return { source: jwksUrl(new URL(authJwksUrl)), mint: undefined };
-  if (authJwksFile) return { source: await jwksFile(authJwksFile, clock), mint: undefined };
+  if (authJwksFile) return { source: await fileSource(authJwksFile, clock), mint: undefined };
   const keyFolder = authKeyFolder || folder?.path("keys");
   const there = keyFolder !== undefined && existsSync(jwksPathOf(keyFolder));
   if (keyFolder === undefined || (!there && (!mayMake || authKeyFolder !== "")))
@@ -32,4 +32,14 @@ export async function openKeys(
   const key = there ? await openSigningKey(keyFolder) : await makeKeyFiles(keyFolder);
   const mint = tokenMint(key, authIssuer, authAudience, () => clock.now());
   return { source: await jwksFile(jwksPathOf(keyFolder), clock), mint };
+}
+
+async function fileSource(path: string, clock: Clock): Promise<KeySource> {
+  try {
+    return await jwksFile(path, clock);
+  } catch (error) {
+    const { cause } = error as Error;
+    const why = cause instanceof Error ? cause.message : String(error);
+    throw new SettingsError([`auth.jwks_file ${path} can't be read: ${why}`]);
+  }
 }

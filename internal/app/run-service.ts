@@ -9,6 +9,7 @@ import { startApp } from "./app.ts";
 import { DataFolderHeldError } from "./data-folder.ts";
 import { PortTakenError } from "./ports.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
+import { serviceUsage } from "./service-usage.ts";
 
 /** Problems that a person can mend from one line. */
 const KNOWN = [
@@ -22,14 +23,19 @@ const KNOWN = [
 
 /**
  * Runs a process of the service until SIGINT or SIGTERM: prints its ports, and `ready` once it is. A start that fails
- * says why in one line on standard error and exits with 1.
+ * says why on standard error, a line for each thing that is wrong, and exits with 1, or with 2 when the command line is.
  * @param name of the process, on log lines
  */
 export async function runService(name: string, roles: ReadonlySet<Role>): Promise<void> {
   const print = (line: string) => process.stdout.write(`${line}\n`);
+  const argv = process.argv.slice(2);
+  if (argv.includes("--help")) {
+    print(serviceUsage(name, roles));
+    return;
+  }
   const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
   try {
-    const settings = loadSettings(readEnvironment(), process.argv.slice(2), rolesDefaults(roles));
+    const settings = loadSettings(readEnvironment(), argv, rolesDefaults(roles));
     const { telemetryLevel: level, telemetryFormat: format } = settings;
     const telemetry = createTelemetry({ role: name, level, format });
     await using app = await startApp(settings, { telemetry, print, roles });
@@ -49,7 +55,7 @@ export async function runService(name: string, roles: ReadonlySet<Role>): Promis
   } catch (error) {
     const known = KNOWN.some((kind) => error instanceof kind);
     process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof SettingsError && error.misused ? 2 : 1;
   }
 }
 

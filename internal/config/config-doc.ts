@@ -32,12 +32,12 @@ export function defaultEnvironment(): string {
     .join("\n");
 }
 
-/** The flags of `npm start`, for its usage text. */
-export function flagUsage(): string {
-  const rows = all()
-    .filter((setting) => setting.flag !== undefined)
-    .map((setting) => `  ${shownFlag(setting).padEnd(18)}${setting.doc}`);
-  return rows.join("\n");
+/** The flags, for a usage text. @param without names of settings that the program has no use for */
+export function flagUsage(without: readonly string[] = []): string {
+  return all()
+    .filter((setting) => setting.flag !== undefined && !without.includes(setting.name))
+    .map((setting) => `  ${shownFlag(setting)}\n      ${setting.doc}`)
+    .join("\n");
 }
 
 function shownFlag(setting: Setting<unknown>): string {

@@ -120,8 +120,18 @@ describe("loadSettings", () => {
 
   test("the error shows every problem on a line of its own", () => {
     expect(() => loadSettings({ BIMRIDE_HTTP_PORT: "x" }, ["--lan"])).toThrow(
-      /\n {2}--lan .*\n {2}BIMRIDE_HTTP_PORT /,
+      /^--lan .*\nBIMRIDE_HTTP_PORT .*$/,
     );
+  });
+
+  test.each([
+    [{}, ["--lan"], true],
+    [{}, ["--http-port", "x"], true],
+    [{ BIMRIDE_HTTP_PORT: "x" }, ["--lan"], true],
+    [{ BIMRIDE_HTTP_PORT: "x" }, ["--grpc-port", "1"], false],
+    [{ BIMRIDE_HTP_PORT: "1" }, [], false],
+  ])("%j with %j: a wrong command line is told from wrong settings", (env, argv, misused) => {
+    expect(() => loadSettings(env, argv)).toThrow(expect.objectContaining({ misused }));
   });
 });
 

@@ -13,12 +13,13 @@ export type Settings = Readonly<Values> & { readonly given: ReadonlySet<SettingK
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
   readonly problems: readonly string[];
+  /** True when the command line itself is wrong: a usage error. */
+  readonly misused: boolean;
 
-  constructor(problems: readonly string[]) {
-    super(
-      `The settings are not usable (docs/CONFIG.md lists them all):\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
-    );
+  constructor(problems: readonly string[], misused = false) {
+    super(problems.join("\n"));
     this.problems = problems;
+    this.misused = misused;
   }
 }
 
@@ -46,6 +47,7 @@ export function loadSettings(
 ): Settings {
   const problems: string[] = [];
   const flags = readFlags(REGISTRY, argv, problems);
+  let misused = problems.length > 0;
   rejectUnknownVariables(env, problems);
 
   const values: Record<string, unknown> = {};
@@ -58,13 +60,17 @@ export function loadSettings(
     const from = source ?? (own === undefined ? undefined : { from: setting.name, text: own });
     if (from === undefined) continue;
     const parsed = setting.parse(from.text);
-    if ("value" in parsed) values[key] = parsed.value;
-    else problems.push(`${from.from} ${parsed.problem}, not ${JSON.stringify(from.text)}`);
+    if ("value" in parsed) {
+      values[key] = parsed.value;
+      continue;
+    }
+    problems.push(`${from.from} ${parsed.problem}, not ${JSON.stringify(from.text)}`);
+    misused ||= flags.has(key);
   }
 
   const settings = { ...(values as Values), given };
   problems.push(...contradictions(settings));
-  if (problems.length > 0) throw new SettingsError(problems);
+  if (problems.length > 0) throw new SettingsError(problems, misused);
   return settings;
 }
 
@@ -95,7 +101,7 @@ function rejectUnknownVariables(env: Readonly<Record<string, string | undefined>
   const known = new Set(Object.values(REGISTRY).map((setting) => envName(setting.name)));
   for (const name of Object.keys(env)) {
     if (!name.startsWith("BIMRIDE_") || known.has(name) || NOT_SETTINGS.has(name)) continue;
-    problems.push(`${name} is no setting`);
+    problems.push(`${name} is no setting (docs/CONFIG.md lists them all)`);
   }
 }
 

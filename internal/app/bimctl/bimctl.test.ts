@@ -46,6 +46,17 @@ describe("usage", () => {
     [["keys", "--alg", "RS256"], "--alg"],
     [["config"], "check, default or doc"],
     [["config", "doc", "more"], "takes nothing more"],
+    [["config", "check", "--nope"], "--nope is no flag"],
+    [["migrate", "--nope"], "--nope is no flag"],
+    [["doctor", "--nope"], "--nope is no flag"],
+    [["doctor", "stray"], "is no flag"],
+    [["doctor", "--http-port", "x"], "--http-port must be"],
+    [["roles", "all"], "takes nothing"],
+    [
+      ["rebuild", "--projection", "history", "--from", "1h", "--engines", "steam"],
+      "--engines must be one of",
+    ],
+    [["resume", "--projection", "history", "--engines", "steam"], "--engines must be one of"],
   ])("%j is not understood, and the answer says why", async (argv, words) => {
     const { code, err } = await bimctl(argv);
     expect(code).toBe(2);

@@ -41,14 +41,20 @@ export async function runBimctl(argv: readonly string[], context: Context): Prom
   try {
     return await command.run(args, context);
   } catch (error) {
-    if (error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS_")) {
-      context.complain(`${(error as Error).message}\n${usageOf(name, command)}`);
+    if (isMisuse(error)) {
+      context.complain(`${error.message}\n${usageOf(name, command)}`);
       return 2;
     }
     if (!(error instanceof SettingsError)) throw error;
     context.complain(error.message);
     return 1;
   }
+}
+
+/** True when the arguments are at fault, whoever found it: the command, Node's parser or the settings. */
+function isMisuse(error: unknown): error is Error {
+  if (error instanceof SettingsError) return error.misused;
+  return error instanceof UsageError || !!(error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS_");
 }
 
 function usage(): string {
