@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { jwtAuthenticator } from "../auth/jwt.ts";
 import { limitsOf, type Settings } from "../config/settings.ts";
+import { EngineError } from "../core/engine-error.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
@@ -41,9 +42,13 @@ export type AppOptions = {
 const TOKEN_TTL_MS = 48 * 3_600_000;
 const POLL_MS = 20;
 
-/** Builds and starts everything; disposing ends it in reverse order: no new work first, the stores last. */
+/**
+ * Builds and starts everything; disposing ends it in reverse order: no new work first, the stores last.
+ * Rejects with an EngineError when the engines can't be used, or are none for these roles.
+ */
 export async function startApp(settings: Settings, options: AppOptions): Promise<App> {
   const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
+  refuseEmbeddedAlone(settings, roles);
   await using stack = new AsyncDisposableStack();
   const parts = await openParts(stack, settings, { ...options, clock, roles });
 
@@ -101,6 +106,15 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
       return owned.disposeAsync();
     },
   });
+}
+
+/** Embedded engines are in one process: a role alone would share them with nobody. */
+function refuseEmbeddedAlone({ engines }: Settings, roles: ReadonlySet<Role>): void {
+  if (engines === "embedded" && roles.size < ALL_ROLES.size)
+    throw new EngineError(
+      "engines",
+      `embedded ones serve one process that is everything (npm start); ${[...roles].join(" and ")} alone needs BIMRIDE_ENGINES=real`,
+    );
 }
 
 type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role> };

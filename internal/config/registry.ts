@@ -78,7 +78,7 @@ export const REGISTRY = {
 
   engines: choice("engines", ["embedded", "real"], "embedded", {
     flag: "engines",
-    doc: "embedded: SQLite and memory in this process. real: NATS JetStream, Redis and Cassandra or ScyllaDB at the addresses below; the default of a role process (gateway, processor, edge).",
+    doc: "embedded: SQLite and memory in this process. real: NATS JetStream, Redis and Cassandra or ScyllaDB at the addresses below; the default of a role process (gateway, processor, edge), which takes no others.",
   }),
   natsServers: text("nats.servers", "127.0.0.1:4222", {
     range: "host:port, several separated by commas",

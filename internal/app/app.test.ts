@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+import { expect, test } from "vitest";
+import { tempFolder } from "../../test/kit/temp-folder.ts";
+import { loadSettings } from "../config/settings.ts";
+import { createTelemetry } from "../telemetry/create-telemetry.ts";
+import { startApp } from "./app.ts";
+import type { Role } from "./roles.ts";
+
+const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
+
+test.each(["gateway", "processor", "edge"] as const satisfies Role[])(
+  "a %s alone does not start on embedded engines, and makes nothing",
+  async (role) => {
+    await using folder = await tempFolder();
+    const data = folder.file("data");
+    const settings = loadSettings({ BIMRIDE_ENGINES: "embedded" }, ["--data", data]);
+    await expect(startApp(settings, { telemetry, roles: new Set([role]) })).rejects.toMatchObject({
+      setting: "engines",
+      message: expect.stringMatching(new RegExp(`^engines: .*${role} alone needs BIMRIDE_ENGINES=real$`)),
+    });
+    expect(existsSync(data)).toBe(false);
+  },
+);
