@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { tempFolder } from "../../test/kit/temp-folder.ts";
 import { loadSettings } from "../config/settings.ts";
@@ -9,7 +10,7 @@ import type { Role } from "./roles.ts";
 const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
 
 test.each(["gateway", "processor", "edge"] as const satisfies Role[])(
-  "a %s alone does not start on embedded engines, and makes nothing",
+  "%s alone does not start on embedded engines, and makes nothing",
   async (role) => {
     await using folder = await tempFolder();
     const data = folder.file("data");
@@ -21,3 +22,20 @@ test.each(["gateway", "processor", "edge"] as const satisfies Role[])(
     expect(existsSync(data)).toBe(false);
   },
 );
+
+test("a gateway that can't start leaves nothing in its data folder", async () => {
+  await using folder = await tempFolder();
+  const env = {
+    BIMRIDE_ENGINES: "real",
+    BIMRIDE_NATS_SERVERS: "127.0.0.1:1",
+    BIMRIDE_AUTH_JWKS_URL: "https://issuer.example/keys",
+  };
+  const roles = new Set<Role>(["gateway"]);
+  for (const data of [folder.file(""), folder.file("made")]) {
+    const settings = loadSettings(env, ["--data", data]);
+    await expect(startApp(settings, { telemetry, roles })).rejects.toMatchObject({
+      setting: "nats.servers",
+    });
+  }
+  expect(await readdir(folder.path)).toEqual([]);
+});

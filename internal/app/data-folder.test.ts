@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -42,6 +42,26 @@ describe("the data folder", () => {
     await once(child, "exit");
     using held = openDataFolder(folder, false);
     expect(existsSync(held.path("holder"))).toBe(true);
+  });
+
+  test("leaves nothing of its own where nothing was kept", () => {
+    const own = join(folder, "made", "here");
+    openDataFolder(own, false)[Symbol.dispose]();
+    openDataFolder(own, true)[Symbol.dispose]();
+    openDataFolder(folder, false)[Symbol.dispose]();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("stays as it is where something was kept, or was there before", () => {
+    const own = join(folder, "made", "here");
+    {
+      using held = openDataFolder(own, false);
+      writeFileSync(held.path("kept"), "");
+    }
+    expect(readdirSync(own).sort()).toEqual(["kept", "lock.sqlite"]);
+    rmSync(join(own, "kept"));
+    openDataFolder(own, false)[Symbol.dispose]();
+    expect(readdirSync(own)).toEqual(["lock.sqlite"]);
   });
 
   test("is emptied by a fresh start only", () => {

@@ -1,5 +1,16 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /** A data folder that is in use already; the message says by whom. */
@@ -13,20 +24,25 @@ export type DataFolder = Disposable & {
   path(...parts: string[]): string;
 };
 
+const LOCK = "lock.sqlite";
+
 /**
  * Makes and holds the folder. The hold is a lock of the operating system on a file in it, so it ends with the process,
- * however that ends; a second start says who holds it.
+ * however that ends; a second start says who holds it. Where nothing was kept meanwhile, the end of the hold takes away
+ * what this made: the lock's file and the folders.
  * @param fresh empty the folder first
  * @throws DataFolderHeldError
  */
 export function openDataFolder(folder: string, fresh: boolean): DataFolder {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
   const holderFile = join(folder, "holder");
+  let madeLock = !existsSync(join(folder, LOCK));
   let lock = hold(folder, holderFile);
   if (fresh) {
     lock.close();
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    madeLock = true;
     lock = hold(folder, holderFile);
   }
   writeFileSync(holderFile, `process ${process.pid} since ${new Date().toISOString()}\n`);
@@ -34,26 +50,50 @@ export function openDataFolder(folder: string, fresh: boolean): DataFolder {
     path: (...parts) => join(folder, ...parts),
     [Symbol.dispose]() {
       rmSync(holderFile, { force: true });
+      const nothingKept = madeLock && holdsNothing(folder);
+      // While it is still held: a moment later it may be somebody else's.
+      if (nothingKept) rmSync(join(folder, LOCK), { force: true });
       lock.close();
+      if (nothingKept && firstMade !== undefined) removeEmpty(folder, firstMade);
     },
   };
 }
 
+/** Locks the file that is in the folder when it has the lock, which may be another one than it opened. */
 function hold(folder: string, holderFile: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, "lock.sqlite"), { timeout: 0 });
-  try {
-    lock.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (one INTEGER); COMMIT;",
-    );
-    return lock;
-  } catch (error) {
+  const path = join(folder, LOCK);
+  for (;;) {
+    closeSync(openSync(path, "a", 0o600));
+    const opened = statSync(path).ino;
+    const lock = new DatabaseSync(path, { timeout: 0 });
+    try {
+      lock.exec(
+        "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (one INTEGER); COMMIT;",
+      );
+    } catch (error) {
+      lock.close();
+      throw new DataFolderHeldError(
+        `${folder} is held by ${holder(holderFile)}; stop it, or use another folder with --data`,
+        { cause: error },
+      );
+    }
+    // Who held it before may just have taken the file away, and a lock on that one keeps nobody out.
+    if (statSync(path, { throwIfNoEntry: false })?.ino === opened) return lock;
     lock.close();
-    throw new DataFolderHeldError(
-      `${folder} is held by ${holder(holderFile)}; stop it, or use another folder with --data`,
-      {
-        cause: error,
-      },
-    );
+  }
+}
+
+function holdsNothing(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).every((name) => name.startsWith(LOCK));
+}
+
+/** Removes the folder and those above it, up to the first one that was made, as far as nothing is in them. */
+function removeEmpty(folder: string, firstMade: string): void {
+  const top = resolve(firstMade);
+  try {
+    for (let each = resolve(folder); each.startsWith(top); each = dirname(each)) rmdirSync(each);
+  } catch {
+    // Somebody put something there, or took it away, meanwhile: it is theirs.
   }
 }
 

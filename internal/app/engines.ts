@@ -48,6 +48,9 @@ type EngineTable = {
   [Port in keyof Openable]: Record<Settings["engines"], (context: EngineContext) => Promise<Openable[Port]>>;
 };
 
+/** The embedded log's file among what is kept of a region. */
+export const EMBEDDED_LOG_FILE = "log.sqlite";
+
 /** THE TABLE of engines. Nothing outside an engine's folder knows which one runs; each loads only when it is chosen. */
 export const ENGINES = {
   log: {
@@ -55,7 +58,7 @@ export const ENGINES = {
       const { openSqliteLog } = await import("../eventlog/sqlite/log.ts");
       const { partitions } = limits;
       const maxBytes = settings.logMaxBytes;
-      return openSqliteLog({ path: path("log.sqlite"), region, partitions, clock, limits, maxBytes });
+      return openSqliteLog({ path: path(EMBEDDED_LOG_FILE), region, partitions, clock, limits, maxBytes });
     },
     async real({ links, region, limits, settings }) {
       const { openNatsLog } = await import("../eventlog/nats/log.ts");

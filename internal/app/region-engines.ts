@@ -1,16 +1,19 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { limitsOf, type Settings } from "../config/settings.ts";
+import { EngineError } from "../core/engine-error.ts";
 import type { Clock } from "../core/time.ts";
 import type { Region } from "../regions/regions.ts";
-import { DataFolderHeldError, openDataFolder } from "./data-folder.ts";
-import type { EngineContext } from "./engines.ts";
+import { type DataFolder, DataFolderHeldError, openDataFolder } from "./data-folder.ts";
+import { EMBEDDED_LOG_FILE, type EngineContext } from "./engines.ts";
 import { linksOf } from "./links.ts";
 
 /**
  * What a tool needs to open some engines of one region, and only those: nothing joins the processors, nothing is served.
- * With embedded engines it holds the data folder, so the service must not run; rejects with a DataFolderHeldError then.
+ * With embedded engines it holds the data folder, so the service must not run: throws a DataFolderHeldError then, and an
+ * EngineError where there is no log of the region; nothing is made.
  * @param regions how many the deployment has
  */
 export function openRegionContext(
@@ -21,7 +24,10 @@ export function openRegionContext(
   clock: Clock,
 ): EngineContext {
   const embedded = settings.engines === "embedded";
-  const folder = embedded ? stack.use(existingFolder(settings.dataDir)) : undefined;
+  const within = regions === 1 ? [] : ["regions", region.name];
+  const folder = embedded
+    ? stack.use(folderWithLog(settings.dataDir, join(...within, EMBEDDED_LOG_FILE)))
+    : undefined;
   const kept = (...parts: string[]) => {
     if (!folder) throw new Error("a tool keeps nothing");
     return folder.path(...parts);
@@ -39,17 +45,19 @@ export function openRegionContext(
   return {
     ...{ settings, limits: limitsOf(settings), clock, nodeId, share },
     region: region.name,
-    path: regions === 1 ? kept : (...parts) => kept("regions", region.name, ...parts),
+    path: (...parts) => kept(...within, ...parts),
     sharedPath: kept,
     links: linksOf(settings, region.engines, nodeId, clock, share),
     logger: pino({ level: "silent" }),
   };
 }
 
-function existingFolder(path: string) {
-  if (!existsSync(path)) throw new DataFolderHeldError(`there is no data folder ${path}`);
+/** @param log path of the log's file within the folder */
+function folderWithLog(folder: string, log: string): DataFolder {
+  if (!existsSync(folder)) throw new EngineError("data.dir", `there is no data folder ${folder}`);
+  if (!existsSync(join(folder, log))) throw new EngineError("data.dir", `${folder} holds no log (${log})`);
   try {
-    return openDataFolder(path, false);
+    return openDataFolder(folder, false);
   } catch (error) {
     if (!(error instanceof DataFolderHeldError)) throw error;
     const words = "beside a running system this works with real engines only (--engines real)";

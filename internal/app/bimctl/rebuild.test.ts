@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
 import { partitionOf } from "../../core/ids.ts";
@@ -101,6 +102,17 @@ describe("rebuild", () => {
     expect(existsSync(folder.file("none"))).toBe(false);
     const latest = await bimctl(folder.file(""), ["rebuild", "--from", "10m", "--projection", "latest"]);
     expect(latest).toMatchObject({ code: 1, err: expect.stringContaining("nothing to rebuild") });
+  });
+
+  test.each([
+    ["rebuild", ["--from", "10m"], {}],
+    ["rebuild", ["--from", "10m", "--region", "south"], { BIMRIDE_REGIONS_FILE: EXAMPLE }],
+    ["resume", [], {}],
+  ])("%s %j in a folder without a log is refused and leaves it empty", async (command, args, env) => {
+    await using folder = await tempFolder();
+    const { code, err } = await bimctl(folder.file(""), [command, ...args, ...history], env);
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^data\.dir: .* holds no log/) });
+    expect(await readdir(folder.path)).toEqual([]);
   });
 
   test.each([
