@@ -17,6 +17,18 @@ describe("docker-compose.yml", () => {
     ["a volume that nobody declares", '["redis:/data"]', '["radish:/data"]', "radish, which is no volume"],
     ["a file that is not there", "./deploy/nats/", "./deploy/gnats/", "./deploy/gnats/"],
     ["a profile of NATS that is not there", ":-survives-a-crash", ":-survives-all", "survives-all.conf"],
+    [
+      "a gateway that names no gRPC address",
+      "BIMRIDE_GRPC_PUBLIC_ADDRESS",
+      "BIMRIDE_GRPC_HOST",
+      "50051, which is not",
+    ],
+    [
+      "an edge that names another port",
+      "URL: http://127.0.0.1:8080",
+      "URL: http://edge:8080",
+      "edge is reached at http://127.0.0.1:8080",
+    ],
     ["an image built from nowhere", "deploy/Dockerfile\n", "deploy/Containerfile\n", "built from"],
   ])("%s is named", async (_, right, wrong, told) => {
     await using folder = await tempFolder();

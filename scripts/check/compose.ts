@@ -4,9 +4,13 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
+import { REGISTRY } from "../../internal/config/registry.ts";
 
 /** The file that is checked. */
 export const COMPOSE_PATH = "docker-compose.yml";
+
+const HTTP_PORT = REGISTRY.httpPort.default;
+const GRPC_PORT = REGISTRY.grpcPort.default;
 
 type Service = {
   image?: string;
@@ -14,6 +18,9 @@ type Service = {
   depends_on?: Record<string, unknown>;
   volumes?: string[];
   healthcheck?: unknown;
+  command?: string | string[];
+  environment?: Record<string, string>;
+  ports?: string[];
   restart?: string;
 };
 
@@ -21,7 +28,8 @@ type Compose = { services: Record<string, Service>; volumes: Record<string, unkn
 
 /**
  * What is wrong with docker-compose.yml: by the Compose Specification's own schema, which the package docker-compose
- * ships, and in what a schema can't see: names that lead nowhere, files that are not there.
+ * ships, and in what a schema can't see: names that lead nowhere, files that are not there, public addresses where
+ * nobody listens.
  */
 export async function composeProblems(root: string): Promise<string[]> {
   const text = await readFile(join(root, COMPOSE_PATH), "utf8");
@@ -62,12 +70,26 @@ function deadEnds(root: string, { services, volumes }: Compose): string[] {
     if (service.build !== undefined && !existsSync(join(root, service.build.dockerfile))) {
       problems.push(`${name} is built from ${service.build.dockerfile}, which is not there`);
     }
+    problems.push(...unreachable(name, service));
     if (service.restart === "unless-stopped" && service.healthcheck === undefined) {
       problems.push(`${name} has no health check`);
     }
   }
   const unused = Object.keys(volumes).filter((volume) => !used.has(volume));
   return [...problems, ...unused.map((volume) => `nobody mounts the volume ${volume}`)];
+}
+
+/** Where placement would send clients of a gateway or edge, and nobody outside the containers gets to. */
+function unreachable(name: string, { command, environment = {}, ports = [] }: Service): string[] {
+  const role = Array.isArray(command) ? command[0] : command;
+  if (role !== "gateway" && role !== "edge") return [];
+  const published = (port: number) =>
+    ports.find((mapping) => mapping.endsWith(`:${port}`))?.slice(0, -`:${port}`.length) ?? "nowhere";
+  const wanted: Record<string, string> = { BIMRIDE_HTTP_PUBLIC_URL: `http://${published(HTTP_PORT)}` };
+  if (role === "gateway") wanted.BIMRIDE_GRPC_PUBLIC_ADDRESS = `${published(GRPC_PORT)}`;
+  return Object.entries(wanted)
+    .filter(([variable, address]) => environment[variable] !== address)
+    .map(([variable, address]) => `${name} is reached at ${address}, which is not its ${variable}`);
 }
 
 /** Compose's `${NAME:-default}`, as it is without the environment. */
