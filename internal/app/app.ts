@@ -6,7 +6,7 @@ import { EngineError } from "../core/engine-error.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
-import { ProjectionEvents } from "../projections/events.ts";
+import { projectionMetrics } from "../projections/metrics.ts";
 import { regionFinder } from "../regions/region-of.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
@@ -58,9 +58,9 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
 
   const processors: Processor[] = [];
   if (roles.has("processor")) {
-    const events = new ProjectionEvents(telemetry, clock);
+    const metrics = projectionMetrics(telemetry.registry);
     for (const region of parts.byRegion.values())
-      processors.push(stack.use(await startProcessor(parts, region, events)));
+      processors.push(stack.use(await startProcessor(parts, region, metrics)));
     // Nobody may see a state older than one that was shown before a crash: first the replay, then the doors.
     for (const processor of processors) await processor.liveCaughtUp();
   }

@@ -6,6 +6,7 @@ import type { EventLog } from "../eventlog/log.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
 import type { LiveBus } from "../live/bus.ts";
+import type { NatsBusOptions } from "../live/nats/bus.ts";
 import type { Leases } from "../partitions/lease.ts";
 import type { Snapshots } from "../partitions/snapshots.ts";
 import type { Nodes } from "../placement/nodes.ts";
@@ -29,6 +30,7 @@ export type EngineContext = {
   clock: Clock;
   limits: Limits;
   logger: Logger;
+  busEvents: NonNullable<NatsBusOptions["events"]>;
 };
 
 /** One engine per port. */
@@ -121,11 +123,12 @@ export const ENGINES = {
         const { MemoryBus } = await import("../live/memory/memory-bus.ts");
         return new MemoryBus((error) => logger.error({ err: error }, "a listener of the live bus threw"));
       }),
-    async real({ links, region, logger }) {
+    async real({ links, region, logger, busEvents: events }) {
       const { openNatsBus } = await import("../live/nats/bus.ts");
       return openNatsBus({
         link: await links.nats(),
         region,
+        events,
         onError: (error) => logger.error({ err: error }, "a listener of the live bus threw"),
       });
     },

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
+import type { Logger } from "pino";
 import type { CassandraLink } from "../cassandra/link.ts";
 import type { Settings } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
-import type { Clock } from "../core/time.ts";
+import { type Clock, systemClock } from "../core/time.ts";
 import type { NatsLink } from "../nats/link.ts";
 import type { RedisLink } from "../redis/link.ts";
 import type { RegionEngines } from "../regions/regions.ts";
+import { atMostEvery } from "../telemetry/at-most-every.ts";
 
 /** Opens something once for all who name it alike. */
 export type Share = <Thing extends AsyncDisposable>(
@@ -24,14 +26,20 @@ export type Links = {
   readonly cassandraName: string;
 };
 
+export type LinksDeps = {
+  settings: Settings;
+  /** Names this process at the servers. */
+  nodeId: string;
+  clock: Clock;
+  share: Share;
+  logger: Logger;
+};
+
+/** Attempts to come back fail every two seconds; one line in so long says that they do. */
+const FAILURE_LOG_PERIOD_MS = 10_000;
+
 /** @param own addresses that the region has for itself */
-export function linksOf(
-  settings: Settings,
-  own: RegionEngines,
-  nodeId: string,
-  clock: Clock,
-  share: Share,
-): Links {
+export function linksOf(own: RegionEngines, { settings, nodeId, clock, share, logger }: LinksDeps): Links {
   const natsServers = own.natsServers ?? list(settings.natsServers);
   const redisNodes = own.redisNodes ?? list(settings.redisNodes);
   const cassandra = {
@@ -67,12 +75,18 @@ export function linksOf(
     redis: () =>
       share(`redis ${redisNodes}`, async () => {
         const { connectRedis } = await import("../redis/link.ts");
-        return connectRedis({
+        const options = {
           nodes: redisNodes.map(hostAndPort),
           cluster: settings.redisCluster,
           ...(settings.redisUser ? { user: settings.redisUser } : {}),
           ...(await secret("redis.password_file", settings.redisPasswordFile)),
           ...(settings.redisTls ? { tls: await authority("redis.ca_file", settings.redisCaFile) } : {}),
+        };
+        const isDue = atMostEvery(FAILURE_LOG_PERIOD_MS, systemClock);
+        return connectRedis(options, {
+          failed: (error) => {
+            if (isDue()) logger.warn({ err: error }, "connection to Redis failed");
+          },
         });
       }),
     cassandra: () =>

@@ -1,8 +1,9 @@
 import { systemClock } from "../core/time.ts";
-import type { ProjectionEvents } from "../projections/events.ts";
+import { ProjectionEvents } from "../projections/events.ts";
 import { HeldLeases } from "../projections/held-leases.ts";
 import { HistoryView } from "../projections/history.ts";
 import { LiveView } from "../projections/live.ts";
+import type { ProjectionMetrics } from "../projections/metrics.ts";
 import { Projection } from "../projections/projection.ts";
 import { createProposer } from "../projections/proposer.ts";
 import { startTicker } from "../projections/ticker.ts";
@@ -28,11 +29,12 @@ const LAG_PERIOD_MS = 2_000;
 export async function startProcessor(
   parts: Parts,
   { context, engines }: RegionParts,
-  events: ProjectionEvents,
+  metrics: ProjectionMetrics,
 ): Promise<Processor> {
   const { clock, limits, telemetry, settings } = parts;
   const { log, latest, history, bus } = engines;
   const logger = telemetry.logger.child({ part: "processor", region: log.region });
+  const events = new ProjectionEvents({ metrics, region: log.region, logger, clock });
   await using stack = new AsyncDisposableStack();
 
   // Each follows by itself: history, which waits for its store, must not keep live from hearing of its partitions.

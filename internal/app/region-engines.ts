@@ -42,13 +42,16 @@ export function openRegionContext(
     return opening as Promise<Thing>;
   };
   const nodeId = `${hostname()}-${process.pid}-tool`;
+  const logger = pino({ level: "silent" });
   return {
     ...{ settings, limits: limitsOf(settings), clock, nodeId, share },
     region: region.name,
     path: (...parts) => kept(...within, ...parts),
     sharedPath: kept,
-    links: linksOf(settings, region.engines, nodeId, clock, share),
-    logger: pino({ level: "silent" }),
+    links: linksOf(region.engines, { settings, nodeId, clock, share, logger }),
+    logger,
+    // A tool says nothing on the bus.
+    busEvents: { dropped: () => {} },
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import { BusEvents } from "../live/bus-events.ts";
 import type { Nodes } from "../placement/nodes.ts";
 import type { Regions } from "../regions/regions.ts";
 import { routedBus } from "../regions/routed/bus.ts";
@@ -38,7 +39,7 @@ export async function openRegions(
   own: string,
   deps: RegionDeps,
 ): Promise<ReadonlyMap<string, RegionParts>> {
-  const { settings, limits, clock, roles, nodeId, folder } = deps;
+  const { settings, limits, clock, telemetry, roles, nodeId, folder } = deps;
   const share = sharing(stack);
   const everywhere = settings.engines === "embedded" || roles.has("gateway") || roles.has("edge");
   const opened = new Map<string, RegionParts>();
@@ -46,18 +47,20 @@ export async function openRegions(
     if (!folder) throw new Error("this process has no data folder");
     return folder.path(...parts);
   };
+  const busEvents = new BusEvents(telemetry);
   const contexts = regions.all
     .filter(({ name }) => everywhere || name === own)
-    .map(
-      ({ name, engines: addresses }): EngineContext => ({
-        ...{ settings, limits, clock, nodeId, share },
+    .map(({ name, engines: addresses }): EngineContext => {
+      const logger = telemetry.logger.child({ region: name });
+      return {
+        ...{ settings, limits, clock, nodeId, share, logger },
         region: name,
         path: regions.all.length === 1 ? kept : (...parts) => kept("regions", name, ...parts),
         sharedPath: kept,
-        links: linksOf(settings, addresses, nodeId, clock, share),
-        logger: deps.telemetry.logger.child({ region: name }),
-      }),
-    );
+        links: linksOf(addresses, { settings, nodeId, clock, share, logger }),
+        busEvents: busEvents.of(name),
+      };
+    });
   if (settings.engines === "embedded")
     for (const { path } of contexts) await mkdir(path(), { recursive: true });
   // Every server first: where one can't be reached, nothing has been made on another.

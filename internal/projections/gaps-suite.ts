@@ -7,6 +7,7 @@ import type { LogRecord } from "../eventlog/record.ts";
 import { batchOf, CAR, CAR_ELSEWHERE, fixOf, HERE, T0 } from "../pipeline/test-drives.ts";
 import { ProjectionEvents } from "./events.ts";
 import { HistoryView } from "./history.ts";
+import { projectionMetrics } from "./metrics.ts";
 import { Projection } from "./projection.ts";
 import { skipGap } from "./skip-gap.ts";
 import * as kit from "./test-world.ts";
@@ -26,7 +27,8 @@ async function scene(world: kit.World, under: LogUnderTest) {
   const lines: Record<string, unknown>[] = [];
   const logger = pino({ level: "error" }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const registry = new Registry();
-  const events = new ProjectionEvents({ logger, registry } as never, world.clock);
+  const metrics = projectionMetrics(registry);
+  const events = new ProjectionEvents({ metrics, region: "got", logger, clock: world.clock });
   let alive = true;
   const lease = (partition: number) => ({ partition, epoch: 1, valid: () => alive });
   const deps = { ...world, ...under, logger, events, lease };
