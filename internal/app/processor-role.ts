@@ -1,4 +1,4 @@
-import { systemClock } from "../core/time.ts";
+import { sleep, systemClock } from "../core/time.ts";
 import { ProjectionEvents } from "../projections/events.ts";
 import { HeldLeases } from "../projections/held-leases.ts";
 import { HistoryView } from "../projections/history.ts";
@@ -21,6 +21,9 @@ export type Processor = AsyncDisposable & {
 /** Least time between two writes of the latest state: a few fixes share a call to a store over the network. */
 const LIVE_STORE_PERIOD_MS = 50;
 const HISTORY_STORE_PERIOD_MS = 500;
+/** How long live goes on with a partition that is given away, at most; handOverMs is the time for all of it. */
+const LIVE_WAITS_MS = 2_500;
+const LOOK_AGAIN_MS = 10;
 const SWEEP_PERIOD_MS = 5_000;
 const TRIM_PERIOD_MS = 600_000;
 const LAG_PERIOD_MS = 2_000;
@@ -64,9 +67,17 @@ export async function startProcessor(
   const past = stack.use(await Projection.start({ ...deps, lease: pastLeases.lease }, historyView, []));
   const live = stack.use(await Projection.start({ ...deps, lease: liveLeases.lease }, liveView, []));
   const leasing = stack.use(await ENGINES.leases[settings.engines](context));
+  const pastHas = (partition: number) => past.partitions.includes(partition);
   await Promise.all([
-    leasing.held((now) => liveLeases.follow(now, [live])),
     leasing.held((now) => pastLeases.follow(now, [past])),
+    leasing.held(async (now) => {
+      // Live goes on with what is given away while history writes its rows.
+      const given = liveLeases.givenAway(now);
+      const startedMs = systemClock.monotonic();
+      while (given.some(pastHas) && systemClock.monotonic() - startedMs < LIVE_WAITS_MS)
+        await sleep(systemClock, LOOK_AGAIN_MS);
+      await liveLeases.follow(now, [live]);
+    }),
   ]);
 
   const isSilent = (projection: Projection, partition: number) => {

@@ -33,6 +33,14 @@ describe("the leases that projections write under", () => {
     expect(held.lease(1)).toBeUndefined();
   });
 
+  test("only what is missing and still valid is given away: what was lost is over", async () => {
+    const held = new HeldLeases();
+    const lost: Lease = { partition: 3, epoch: 5, valid: () => false };
+    await held.follow([leaseOf(1, 5), leaseOf(2, 5), lost], [recorder(held)]);
+    expect(held.givenAway([leaseOf(1, 6)])).toEqual([2]);
+    expect(held.givenAway([leaseOf(1, 5), leaseOf(2, 5)])).toEqual([]);
+  });
+
   test("what comes back under another epoch is let go under the old one first", async () => {
     const held = new HeldLeases();
     const projection = recorder(held);

@@ -8,6 +8,14 @@ export class HeldLeases {
   /** The lease that the partition is worked on under; one that is given away keeps it until it is stored. */
   readonly lease = (partition: number): Lease | undefined => this.#leases.get(partition);
 
+  /** The partitions that are missing from the list although their leases are valid: they go to somebody else. */
+  givenAway(now: readonly Lease[]): number[] {
+    const kept = new Set(now.map(({ partition }) => partition));
+    return [...this.#leases.values()]
+      .filter((lease) => !kept.has(lease.partition) && lease.valid())
+      .map(({ partition }) => partition);
+  }
+
   /**
    * Lets go of what is not in the list, then takes what is new in it. A partition that comes back under another epoch may
    * have been somebody else's in between: what is in memory is dropped, under the old lease, and restored. Rejects when a

@@ -79,12 +79,12 @@ export class HistoryView implements View {
     }
   }
 
-  async store(all: boolean): Promise<void> {
+  async store(all: ReadonlySet<number>): Promise<void> {
     const parts = [...this.#parts.values()].filter(({ state }) => this.#deps.lease(state.partition)?.valid());
     // What is due is taken with the chunks: a fix that comes from now on is not stored yet and makes its trip due again.
     const due = parts.map((part) => part.settlements.takeDue(part.state.pipelineTimeMs));
     try {
-      await this.#storeChunks(parts, (i) => all || due[i]!.length > 0);
+      await this.#storeChunks(parts, (i) => all.has(parts[i]!.state.partition) || due[i]!.length > 0);
       for (const part of parts) {
         await this.#storeEvents(part);
         part.chunks.closeOld(part.state.pipelineTimeMs);

@@ -185,20 +185,23 @@ export class Projection implements AsyncDisposable {
   async #release(gone: readonly Owned[]): Promise<void> {
     for (const owned of gone) owned.gone = true;
     const { lease, events } = this.#deps;
+    const numbers = (owned: readonly Owned[]) => owned.map(({ state }) => state.partition);
     const kept = gone.filter(
       ({ state, spoilt }) => lease(state.partition)?.valid() && !this.#error && !spoilt,
     );
     try {
       if (kept.length > 0)
-        await (this.#view.waitsForStore ? this.#stores.soon(true) : this.#stores.once(true));
+        await (this.#view.waitsForStore
+          ? this.#stores.soon(numbers(kept))
+          : this.#stores.once(new Set(numbers(kept))));
       await this.#snapshots.last(kept);
     } catch (error) {
       this.#warn("not all could be stored at the end, whoever comes next reads it from the log again", error);
     }
-    for (const { state } of gone) {
-      this.#owned.delete(state.partition);
-      this.#view.released(state.partition);
-      events?.released(this.#view.name, state.partition);
+    for (const partition of numbers(gone)) {
+      this.#owned.delete(partition);
+      this.#view.released(partition);
+      events?.released(this.#view.name, partition);
     }
   }
 

@@ -14,8 +14,8 @@ export class StoreLoop {
   #underWay: Promise<void> = Promise.resolve();
   /** The call that waits for the one under way to end. */
   #next: Promise<void> | undefined;
-  /** What waits is to store all. */
-  #all = false;
+  /** Of these what waits is to store all. */
+  #all = new Set<number>();
   #stored = new Map<number, number>();
   #storedAtMs = 0;
 
@@ -49,14 +49,14 @@ export class StoreLoop {
   /**
    * What was processed before the call is stored when it resolves. At most one store is under way and one waits,
    * whoever asks.
-   * @param all also what would wait for a better moment
+   * @param all partitions of which also what would wait for a better moment is stored
    */
-  soon(all = false): Promise<void> {
-    this.#all ||= all;
+  soon(all: readonly number[] = []): Promise<void> {
+    for (const partition of all) this.#all.add(partition);
     this.#next ??= this.#underWay.then(() => {
       const withAll = this.#all;
       this.#next = undefined;
-      this.#all = false;
+      this.#all = new Set();
       return this.#untilDone(withAll);
     });
     this.#underWay = this.#next.catch(() => {}); // whoever asked is told
@@ -64,14 +64,14 @@ export class StoreLoop {
   }
 
   /** One try. */
-  async once(all = false): Promise<void> {
+  async once(all: ReadonlySet<number>): Promise<void> {
     const cursors = this.#cursorsNow();
     await this.#view.store(all);
     this.#stored = cursors;
     this.#storedAtMs = this.#deps.clock.monotonic();
   }
 
-  async #untilDone(all: boolean): Promise<void> {
+  async #untilDone(all: ReadonlySet<number>): Promise<void> {
     const { signal } = this.#closing;
     for (;;) {
       try {

@@ -24,9 +24,9 @@ export interface View {
   /**
    * Writes to the stores what the entries since the last call changed, of partitions whose lease is valid. Repeated
    * until it succeeds.
-   * @param all also what would wait for a better moment
+   * @param all partitions of which also what would wait for a better moment is written
    */
-  store(all: boolean): Promise<void>;
+  store(all: ReadonlySet<number>): Promise<void>;
   /**
    * Once, at the start: `store` is also due whenever the view calls `due`, though no entry came.
    * @returns ends it

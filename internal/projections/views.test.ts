@@ -2,10 +2,21 @@ import { describe, expect, test } from "vitest";
 import { BimrideError } from "../core/errors.ts";
 import type { LiveChange } from "../core/live.ts";
 import type { Trip } from "../core/trip.ts";
+import { encodeEntry } from "../eventlog/codec.ts";
 import type { LatestParty } from "../latest/latest.ts";
 import { MemoryLatest } from "../latest/memory/memory-latest.ts";
 import type { Detection } from "../pipeline/output.ts";
-import { batchOf, CAR, fixOf, HERE, logOf, type Step, T0, tripOf } from "../pipeline/test-drives.ts";
+import {
+  batchOf,
+  CAR,
+  CAR_ELSEWHERE,
+  fixOf,
+  HERE,
+  logOf,
+  type Step,
+  T0,
+  tripOf,
+} from "../pipeline/test-drives.ts";
 import { HistoryView } from "./history.ts";
 import { LiveView } from "./live.ts";
 import { Projection } from "./projection.ts";
@@ -163,6 +174,26 @@ describe("the history view", () => {
     );
     expect(found).toEqual([["NEW", 0], ...statuses].map((status) => [...status, "explicit"]));
     expect(events.filter(({ kind }) => kind === "driver")).toHaveLength(1);
+  });
+});
+
+describe("a partition that is given away", () => {
+  test("has its waiting rows written; those of the others go on waiting", async () => {
+    await using world = await kit.openWorld();
+    const view = new HistoryView({ ...world, storePeriodMs: 0, chunkRewriteMs: 600_000 });
+    await using projection = await Projection.start(world, view, [HERE, 3]);
+    const fixOfCar = (id: string) =>
+      batchOf(T0 + 1_000, [fixOf(0, T0, 0)], { party: { kind: "driver", id } });
+    await kit.appendAll(world.log, [{ records: [fixOfCar(CAR)] }]);
+    await world.log.append(
+      3,
+      encodeEntry({ region: "got", traceparent: "", records: [fixOfCar(CAR_ELSEWHERE)] }),
+    );
+    await kit.until(() => projection.storedCursor(HERE) === 1 && projection.storedCursor(3) === 1);
+    expect(await kit.recorded(world, [CAR, CAR_ELSEWHERE])).toEqual([]);
+    await projection.own([3]);
+    expect(await kit.recorded(world, [CAR])).toHaveLength(1);
+    expect(await kit.recorded(world, [CAR_ELSEWHERE])).toEqual([]);
   });
 });
 
