@@ -163,7 +163,7 @@ export const REGISTRY = {
     unit: "bytes",
     doc: "Most that a gateway's disk spool may take while the log is away (real engines). At the bound verdicts are withheld.",
   }),
-  historyStorePeriodMs: integer("history.store_period_ms", 15_000, {
+  historyStorePeriodMs: integer("history.store_period_ms", 30_000, {
     min: 100,
     max: 240_000,
     unit: "ms",

@@ -24,7 +24,8 @@ function processed(seq: number, atMs: number, sessionId = "session-a"): Processe
   };
 }
 
-const openChunks = (clock = new VirtualClock(0), rewriteMs = 0) => new OpenChunks(limits, clock, rewriteMs);
+const openChunks = (clock = new VirtualClock(0), rewriteMs = 0, random = () => 0) =>
+  new OpenChunks(limits, clock, rewriteMs, random);
 
 describe("open chunks", () => {
   test("hold every fix once, whatever order and sessions they come in", () => {
@@ -67,6 +68,18 @@ describe("open chunks", () => {
     for (let seq = 2; seq < limits.maxFixesPerChunk; seq++) add(seq);
     expect(chunks.takeDirty(false)).toHaveLength(1);
     expect(chunks.takeDirty(true)).toEqual([]);
+  });
+
+  test("chunks that begin together are written at times of their own", () => {
+    const clock = new VirtualClock(0);
+    let next = 0;
+    const chunks = openChunks(clock, 15_000, () => next++ / 4);
+    for (let car = 0; car < 3; car++) chunks.add(processed(0, T0, `session-${car}`), T0, car + 1);
+    const written = [7_500, 11_250, 15_000].map((atMs) => {
+      clock.advanceTo(atMs);
+      return chunks.takeDirty(false).map(({ sessionId }) => sessionId);
+    });
+    expect(written).toEqual([["session-2"], ["session-1"], ["session-0"]]);
   });
 
   test("a chunk that could not be stored is given again", () => {

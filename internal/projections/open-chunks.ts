@@ -22,19 +22,26 @@ export class OpenChunks {
   readonly #limits: Limits;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #rewriteMs: number;
+  readonly #random: () => number;
   readonly #open = new Map<string, OpenChunk>();
   readonly #dirty = new Set<OpenChunk>();
 
-  constructor(limits: Limits, clock: Pick<Clock, "monotonic">, rewriteMs: number) {
+  constructor(
+    limits: Limits,
+    clock: Pick<Clock, "monotonic">,
+    rewriteMs: number,
+    random: () => number = Math.random,
+  ) {
     this.#limits = limits;
     this.#clock = clock;
     this.#rewriteMs = rewriteMs;
+    this.#random = random;
   }
 
   /** Takes chunks over from a snapshot. */
   restore(chunks: readonly TrackChunk[], nowMs: number): void {
     for (const chunk of chunks) {
-      const open = { ...chunk, fixes: [...chunk.fixes], openedAtMs: nowMs, dueMs: 0 };
+      const open = { ...chunk, fixes: [...chunk.fixes], openedAtMs: nowMs, dueMs: this.#firstDueMs() };
       this.#open.set(`${partyKey(chunk.party)} ${chunk.sessionId}`, open);
       this.#dirty.add(open);
     }
@@ -58,7 +65,7 @@ export class OpenChunks {
         maxAtMs: atMs,
         fixes: [],
         openedAtMs: pipelineTimeMs,
-        dueMs: this.#clock.monotonic() + this.#rewriteMs,
+        dueMs: this.#firstDueMs(),
       };
       this.#open.set(key, chunk);
     }
@@ -101,6 +108,11 @@ export class OpenChunks {
   /** All that the stores may not have in full: what grows and what is still to be stored. */
   all(): TrackChunk[] {
     return [...new Set([...this.#dirty, ...this.#open.values()])];
+  }
+
+  /** Cars that begin together, and chunks that are taken over together, are not written all at once. */
+  #firstDueMs(): number {
+    return this.#clock.monotonic() + this.#rewriteMs * (1 - this.#random());
   }
 
   #hasRoom(chunk: OpenChunk, atMs: number, pipelineTimeMs: number): boolean {

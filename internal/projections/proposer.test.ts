@@ -33,6 +33,25 @@ describe("the proposer", () => {
     expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test("a trip whose proposal takes long does not hold up the others", async () => {
+    const slow = Promise.withResolvers<void>();
+    const seen = new Set<string>();
+    const proposer = createProposer(
+      async ({ tripId }) => {
+        if (tripId === "trip-0") await slow.promise;
+        seen.add(tripId);
+      },
+      () => {},
+      systemClock,
+    );
+    for (let i = 0; i < 40; i++) proposer.offer({ ...detection(0), tripId: `trip-${i}` });
+    while (seen.size < 25) await new Promise((resolve) => setImmediate(resolve));
+    expect(seen).not.toContain("trip-0");
+    slow.resolve();
+    await proposer.idle();
+    expect(seen.size).toBe(40);
+  });
+
   test("a failure is told and does not stop the rest", async () => {
     const failed: number[] = [];
     const seen: number[] = [];
@@ -105,7 +124,7 @@ describe("the proposer", () => {
       ({ waypointIndex }) => failed.push(waypointIndex),
       systemClock,
     );
-    for (let i = 0; i < 10_002; i++) proposer.offer(detection(i));
+    for (let i = 0; i < 2_502; i++) proposer.offer(detection(i));
     gate.resolve();
     await proposer.idle();
     expect(failed).toEqual([1]);

@@ -1,16 +1,24 @@
 import { asBimrideError } from "../core/errors.ts";
+import { partitionOf } from "../core/ids.ts";
 import { type Clock, sleep } from "../core/time.ts";
 import type { Detection } from "../pipeline/output.ts";
 
-/** Detections waiting for the trips store; beyond, the oldest is dropped and counted: a later phase of the trip supersedes it. */
-const MAX_QUEUED = 10_000;
+/** Trips that are proposed to the store at a time. */
+const LANES = 4;
+/**
+ * Detections of one lane that wait for the trips store; beyond, the oldest is dropped and counted: a later phase of the
+ * trip supersedes it.
+ */
+const MAX_QUEUED = 2_500;
 /** Pause after the trips store was away; the detection waits meanwhile. */
 const RETRY_MS = 1_000;
 
+export type Proposer = { offer(detection: Detection): void; idle(): Promise<void> };
+
 /**
- * Proposes detected phases to the trips store, one after the other, off the hot loop. A refusal (the trip changed, or an
- * explicit status won) is an answer, not a fault. While the store is away detections wait, in order, until `idle`: then
- * each gets at most one more try.
+ * Proposes detected phases to the trips store off the hot loop, those of one trip one after the other. A refusal (the
+ * trip changed, or an explicit status won) is an answer, not a fault. While the store is away detections wait, in order,
+ * until `idle`: then each gets at most one more try.
  * @param propose compare-and-set on the trips store
  * @param failed told of what could not be proposed
  */
@@ -18,7 +26,22 @@ export function createProposer(
   propose: (detection: Detection) => Promise<unknown>,
   failed: (detection: Detection, error: unknown) => void,
   clock: Clock,
-): { offer(detection: Detection): void; idle(): Promise<void> } {
+): Proposer {
+  const lanes = Array.from({ length: LANES }, () => createLane(propose, failed, clock));
+  return {
+    offer: (detection) =>
+      lanes[partitionOf({ kind: "driver", id: detection.tripId }, LANES)]!.offer(detection),
+    async idle() {
+      await Promise.all(lanes.map((lane) => lane.idle()));
+    },
+  };
+}
+
+function createLane(
+  propose: (detection: Detection) => Promise<unknown>,
+  failed: (detection: Detection, error: unknown) => void,
+  clock: Clock,
+): Proposer {
   const queue: Detection[] = [];
   const ending = new AbortController();
   let running: Promise<void> | undefined;

@@ -7,6 +7,8 @@ import { ttlS } from "./ttl.ts";
 
 /** Events of one trip in one batch. */
 const EVENTS_PER_BATCH = 50;
+/** Trips whose events are written at a time. */
+const TRIPS_AT_ONCE = 32;
 
 const PUT_FINAL = `INSERT INTO trip_final (trip_id, summary, track) VALUES (?, ?, ?) USING TIMESTAMP ? AND TTL ?`;
 const FINAL = "SELECT summary, track FROM trip_final WHERE trip_id = ?";
@@ -42,13 +44,17 @@ export class TripRecords {
   }
 
   async putEvents(events: readonly TripEvent[]): Promise<void> {
-    const byTrip = Map.groupBy(events, ({ tripId }) => tripId);
-    for (const ofTrip of byTrip.values())
-      for (let at = 0; at < ofTrip.length; at += EVENTS_PER_BATCH)
-        await this.#putOfTrip(ofTrip.slice(at, at + EVENTS_PER_BATCH));
+    const byTrip = [...Map.groupBy(events, ({ tripId }) => tripId).values()];
+    for (let at = 0; at < byTrip.length; at += TRIPS_AT_ONCE)
+      await allEnded(byTrip.slice(at, at + TRIPS_AT_ONCE).map((ofTrip) => this.#putOfTrip(ofTrip)));
   }
 
   async #putOfTrip(events: readonly TripEvent[]): Promise<void> {
+    for (let at = 0; at < events.length; at += EVENTS_PER_BATCH)
+      await this.#putBatch(events.slice(at, at + EVENTS_PER_BATCH));
+  }
+
+  async #putBatch(events: readonly TripEvent[]): Promise<void> {
     const statements = events.flatMap(({ tripId, atMs, key, ...rest }) => {
       const ttl = this.#ttlS(atMs);
       return ttl <= 0
@@ -75,4 +81,9 @@ export class TripRecords {
   #ttlS(atMs: number): number {
     return ttlS(atMs, this.#clock.now(), this.#retentionMs);
   }
+}
+
+/** Rejects with the first failure, but not before all have ended. */
+async function allEnded(writes: readonly Promise<void>[]): Promise<void> {
+  for (const end of await Promise.allSettled(writes)) if (end.status === "rejected") throw end.reason;
 }
