@@ -3,7 +3,7 @@ import { checkHistory } from "../bench/load/checker.ts";
 import { Deployment, type DeploymentOptions } from "../bench/load/deployment.ts";
 import { LiveLedger } from "../bench/load/live-ledger.ts";
 import { LoadDrivers } from "../bench/load/load-drivers.ts";
-import { readMetrics, total } from "../bench/load/metrics.ts";
+import { readMetrics, total, untilPhasesAreStored } from "../bench/load/metrics.ts";
 import { pause, until } from "../bench/load/pause.ts";
 import { StoreProbe } from "../bench/load/store-probe.ts";
 import { Viewers } from "../bench/load/viewers.ts";
@@ -52,12 +52,13 @@ const DEFAULT_RATE = 500;
 const MARGIN = 1.05;
 /** One fix per car and second: a quarter of the cars of normal operation for the same rate. */
 const CAR_INTERVAL_MS = 1_000;
-const WARM_UP_MS = 5_000;
+/** Until cars are known to drive: that is stored for all of them at once. */
+const WARM_UP_MS = 18_000;
 const WINDOW_MS = 6_000;
 /** After a fault drivers and viewers may need so long to be back. */
 const SETTLE_MS = 4_000;
 const FINISH_PATIENCE_MS = 60_000;
-const HISTORY_PATIENCE_MS = 60_000;
+const HISTORY_PATIENCE_MS = 90_000;
 /** Fixes of a car that may be without a verdict when all is well. */
 const OPEN_PER_CAR = 1;
 const CATCH_UP_MS = 120_000;
@@ -89,6 +90,7 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
   const unwatched = drivers.trips.slice(-PROBED);
   drivers.start();
   await pause(WARM_UP_MS);
+  await untilPhasesAreStored(deployment);
   const probe = owned.use(await StoreProbe.start(deployment, unwatched, ledger));
 
   const beforeMs = Date.now();

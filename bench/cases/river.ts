@@ -2,7 +2,7 @@ import type { NatsProfile } from "../../test/kit/engines/nats.ts";
 import { checkHistory } from "../load/checker.ts";
 import { Deployment } from "../load/deployment.ts";
 import { FIX_INTERVAL_MS, LoadDrivers, pause } from "../load/load-drivers.ts";
-import { readMetrics, subtract } from "../load/metrics.ts";
+import { readMetrics, subtract, untilPhasesAreStored } from "../load/metrics.ts";
 import type { Service } from "../load/service.ts";
 import { ServiceProcess } from "../load/service-process.ts";
 import { Viewers } from "../load/viewers.ts";
@@ -38,7 +38,7 @@ type Run = {
 /**
  * The whole river: in one server process on embedded engines, or as a gateway, a processor and an edge on the real ones,
  * one server each, on this machine too. Load and viewers are in this process: cars at one fix per 4 s, each with its own
- * connection and trip; latencies count from when a fix was due. Several runs, the median of each figure.
+ * connection and trip, all on their way when the measurement begins; latencies count from when a fix was due. Several runs, the median of each figure.
  */
 export async function river(args: RiverArgs, log: (line: string) => void): Promise<CaseResult> {
   const runs: Run[] = [];
@@ -125,6 +125,7 @@ async function oneRun(server: Service, args: RiverArgs, log: (line: string) => v
   const viewers = await Viewers.create(server, drivers.trips, args.viewers);
   drivers.start();
   await pause(args.warmUpS * 1000);
+  await untilPhasesAreStored(server);
   drivers.resetTimings();
   viewers.resetTimings();
   const before = { sent: drivers.sent, cpu: server.cpuSecondsByRole(), metrics: await readMetrics(server) };

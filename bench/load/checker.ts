@@ -31,7 +31,7 @@ export async function checkHistory(
   service: Service,
   trips: readonly { tripId: string; driverId: string }[],
   acked: readonly AckedFix[],
-  patienceMs = 15_000,
+  patienceMs = 90_000,
 ): Promise<CheckResult> {
   const deadline = performance.now() + patienceMs;
   for (;;) {

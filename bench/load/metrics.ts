@@ -1,12 +1,27 @@
 import type { Quantiles } from "../report.ts";
+import { pause, until } from "./pause.ts";
 import type { Service } from "./service.ts";
 
 const HOPS = "bimride_edge_hop_ms";
 const TIMEOUT_MS = 2_000;
+const PHASES_PATIENCE_MS = 300_000;
+const LOOK_AGAIN_MS = 1_000;
 const ENTRY_FIXES = "bimride_ingest_fixes_per_entry";
 
 /** Samples of the Prometheus text format by `name{labels}`. */
 export type Metrics = ReadonlyMap<string, number>;
+
+/**
+ * Waits until the phases that the pipeline detected when the cars began to drive are stored: all begin at once here, and
+ * never in a service that runs.
+ */
+export async function untilPhasesAreStored(service: Pick<Service, "nodeUrls">): Promise<void> {
+  const areStored = async () => {
+    await pause(LOOK_AGAIN_MS);
+    return total(await readMetrics(service), "bimride_detections_waiting") === 0;
+  };
+  await until(areStored, PHASES_PATIENCE_MS, "detected phases stored");
+}
 
 /** What the server's own metrics say about a stretch of time. */
 export type MetricsSummary = { hopsMs: Record<string, Quantiles>; fixesPerMessage: number };

@@ -107,10 +107,10 @@ export async function startProcessor(
     }),
   );
   stack.defer(
-    clock.every(
-      LAG_PERIOD_MS,
-      () => void lookAtLag([live, past], engines, events).catch(warn("lag not known")),
-    ),
+    clock.every(LAG_PERIOD_MS, () => {
+      events.detectionsWaiting(proposer.waiting);
+      void lookAtLag([live, past], engines, events).catch(warn("lag not known"));
+    }),
   );
 
   const owned = stack.move();

@@ -59,6 +59,11 @@ export class ProjectionEvents {
     this.#metrics.lag.set({ region: this.#region, projection, partition }, entries);
   }
 
+  /** How many detected phases wait for the trips store. */
+  detectionsWaiting(count: number): void {
+    this.#metrics.detectionsWaiting.set({ region: this.#region }, count);
+  }
+
   /** The latest state refused updates of ours: somebody else owns the partition. */
   refused(partition: number, updates: number): void {
     this.#metrics.refused.inc({ region: this.#region, partition }, updates);

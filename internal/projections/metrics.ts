@@ -49,6 +49,12 @@ export function projectionMetrics(registry: Registry) {
       "Times that the latest state was found to have lost what this process wrote; it was written anew.",
       ["region"],
     ),
+    detectionsWaiting: new Gauge({
+      name: "bimride_detections_waiting",
+      help: "Detected phases that are not proposed to the trips store yet, as last looked at.",
+      labelNames: ["region"],
+      registers,
+    }),
     stopped: counter(
       "projection_stopped",
       "Partitions of projections that stopped; CURSOR_TOO_OLD counts gaps: entries left the log before they were read.",

@@ -47,9 +47,11 @@ describe("the proposer", () => {
     for (let i = 0; i < 40; i++) proposer.offer({ ...detection(0), tripId: `trip-${i}` });
     while (seen.size < 25) await new Promise((resolve) => setImmediate(resolve));
     expect(seen).not.toContain("trip-0");
+    expect(proposer.waiting).toBeGreaterThan(0);
     slow.resolve();
     await proposer.idle();
     expect(seen.size).toBe(40);
+    expect(proposer.waiting).toBe(0);
   });
 
   test("a failure is told and does not stop the rest", async () => {

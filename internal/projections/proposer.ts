@@ -13,7 +13,13 @@ const MAX_QUEUED = 2_500;
 /** Pause after the trips store was away; the detection waits meanwhile. */
 const RETRY_MS = 1_000;
 
-export type Proposer = { offer(detection: Detection): void; idle(): Promise<void> };
+export type Proposer = {
+  offer(detection: Detection): void;
+  /** Detections whose proposal has not ended. */
+  readonly waiting: number;
+  /** Resolves when none waits any more. */
+  idle(): Promise<void>;
+};
 
 /**
  * Proposes detected phases to the trips store off the hot loop, those of one trip one after the other. A refusal (the
@@ -31,6 +37,9 @@ export function createProposer(
   return {
     offer: (detection) =>
       lanes[partitionOf({ kind: "driver", id: detection.tripId }, LANES)]!.offer(detection),
+    get waiting() {
+      return lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+    },
     async idle() {
       await Promise.all(lanes.map((lane) => lane.idle()));
     },
@@ -73,6 +82,9 @@ function createLane(
       if (queue.length > MAX_QUEUED + 1)
         failed(queue.splice(1, 1)[0]!, new Error("too many detections wait for the trips store"));
       running ??= run();
+    },
+    get waiting() {
+      return queue.length;
     },
     idle() {
       ending.abort();
