@@ -38,10 +38,9 @@ export default defineConfig({
           name: "engines",
           include: engines,
           exclude: ["**/node_modules/**", browser],
-          // Real servers on a busy machine: a start may take a minute, and what a stall broke gets a second try, reported.
+          // Real servers on a busy machine: a start may take a minute.
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          retry: 1,
           globalSetup: "./test/kit/engines/vitest-setup.ts",
           runner: "./test/kit/engines/vitest-runner.ts",
           sequence: { groupOrder: 2 },

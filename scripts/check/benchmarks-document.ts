@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { DriveRow } from "../../bench/cases/drives.ts";
 import type { BenchReport, Target } from "../../bench/report.ts";
 import { drillsSection } from "./drills-section.ts";
@@ -15,8 +15,15 @@ What \`npm run bench -- CASE --json\` measured, with everything (load generators
 
 \`\`\`sh
 npm run -s bench -- river --rate 500 --viewers 100 --json > bench/results/river.json
+npm run -s bench -- river --engines real --rate 200 --viewers 200 --json > bench/results/river-real-200.json
+npm run -s bench -- river --engines real --rate 2000 --viewers 500 --json > bench/results/river-real-2000.json
+npm run -s bench -- river --engines real --rate 2000 --viewers 500 --profile acked-on-disk --json > bench/results/river-real-2000-on-disk.json
+npm run -s bench -- history --engines real --json > bench/results/history-real.json
+npm run -s bench -- log --engines real --json > bench/results/log-real.json
+npm run -s bench -- latest --engines real --json > bench/results/latest-real.json
 npm run -s bench -- stages --json > bench/results/stages.json
 npm run -s bench -- drives --json > bench/results/drives.json   # needs the recorded drives
+npm run -s drill -- all > drills/results/drills.json   # half an hour
 npm run generate
 \`\`\`
 
@@ -32,7 +39,7 @@ export async function benchmarksDocument(root: string): Promise<string> {
   const reports = await Promise.all(
     files.map(async (name) => JSON.parse(await readFile(join(root, RESULTS, name), "utf8")) as BenchReport),
   );
-  const sections = reports.map(sectionOf);
+  const sections = reports.map((report, i) => sectionOf(basename(files[i]!, ".json"), report));
   const measured = sections.length > 0 ? sections : ["No result is recorded in this version.\n"];
   return [HEAD, ...measured, await drillsSection(root)].join("\n");
 }
@@ -42,14 +49,14 @@ function noFolder(error: NodeJS.ErrnoException): string[] {
   return [];
 }
 
-function sectionOf(report: BenchReport): string {
+function sectionOf(title: string, report: BenchReport): string {
   const { machine, versions } = report;
   const cpu = `${machine.cpu || "unnamed CPU"}, ${machine.cores} cores, ${machine.memGiB} GiB`;
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const how = `${cpu}; ${software.join(", ")}; seed ${report.seed}, median of ${report.runs}. Arguments: \`${JSON.stringify(report.args)}\`.`;
   const { rows } = report.results as { rows?: DriveRow[] };
   const body = rows === undefined ? plainResults(report) : driveResults(rows, report.targets);
-  return `## ${report.case}\n\n${how}\n\n${body}`;
+  return `## ${title}\n\n${how}\n\n${body}`;
 }
 
 function plainResults({ results, targets }: BenchReport): string {

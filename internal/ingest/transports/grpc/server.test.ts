@@ -93,7 +93,7 @@ test("reflection lists the service and gives the files that a symbol needs, comp
 });
 
 // Client and server share this process: one that stands still for the second that a client gets cuts it before it has read.
-test("a drain ends streams, connections and the listener within its bound", { retry: 2 }, async () => {
+test("a drain ends streams, connections and the listener within its bound", async () => {
   const other = await gateway.ingest.startGrpc({ host: "127.0.0.1", port: 0 });
   const stream = grpcTransport.connect(
     { ...gateway, grpcPort: other.port },
@@ -102,8 +102,9 @@ test("a drain ends streams, connections and the listener within its bound", { re
   stream.send(helloMessage("session-1"));
   await nth(stream, "welcome");
   const startMs = performance.now();
-  await other.drain({ reconnectWithinMs: 10, forceAfterMs: 50 });
-  expect(performance.now() - startMs).toBeLessThan(5_000);
+  // Time enough for the client to read that it is drained, however slow this machine is.
+  await other.drain({ reconnectWithinMs: 10, forceAfterMs: 5_000 });
+  expect(performance.now() - startMs).toBeLessThan(15_000);
   await vi.waitFor(() => expect(stream.ended).toBe("DRAINING"), 20_000);
   const late = grpcTransport.connect({ ...gateway, grpcPort: other.port }, undefined);
   await vi.waitFor(() => expect(late.ended).toMatch(/gRPC status 14/), 10_000);
