@@ -27,7 +27,7 @@ export const systemClock: Clock = {
 };
 
 /** Resolves after `delayMs` of the clock, or at once when the signal aborts. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<Clock, "after">, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
     const done = () => {

@@ -45,7 +45,7 @@ export async function openNatsLog(options: NatsLogOptions): Promise<EventLog> {
     checkAPI: false,
     timeout: API_TIMEOUT_MS,
   });
-  await ensureStream(manager, options);
+  await ensureStream(manager, options, options.clock ?? systemClock);
   return new NatsLog(options, manager);
 }
 

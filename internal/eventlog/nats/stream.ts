@@ -10,6 +10,8 @@ import {
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { EngineError } from "../../core/engine-error.ts";
+import type { Clock } from "../../core/time.ts";
+import { whileItBegins } from "../../nats/while-it-begins.ts";
 
 /** What the stream of a region's log is made of. */
 export type LogStreamOptions = {
@@ -52,18 +54,26 @@ export function allSubjects({ prefix = "", region }: LogStreamOptions): string {
  * EngineError when the existing one has other partitions, replicas, storage or discard policy: these decide where an
  * entry lies and whether it is safe, so nothing is changed then.
  */
-export async function ensureStream(manager: JetStreamManager, options: LogStreamOptions): Promise<void> {
+export async function ensureStream(
+  manager: JetStreamManager,
+  options: LogStreamOptions,
+  clock: Clock,
+): Promise<void> {
   const wanted = wantedConfig(options);
   try {
-    const found = await findStream(manager, wanted.name);
-    if (!found) await addStream(manager, wanted);
-    const { config } = found ?? (await manager.streams.info(wanted.name));
-    compare(config, wanted);
-    if (config.max_age !== wanted.max_age || config.max_bytes !== wanted.max_bytes)
-      await manager.streams.update(wanted.name, { max_age: wanted.max_age, max_bytes: wanted.max_bytes });
+    await whileItBegins(clock, () => ensure(manager, wanted));
   } catch (cause) {
     throw cause instanceof EngineError ? cause : streamProblem(wanted.name, cause);
   }
+}
+
+async function ensure(manager: JetStreamManager, wanted: ReturnType<typeof wantedConfig>): Promise<void> {
+  const found = await findStream(manager, wanted.name);
+  if (!found) await addStream(manager, wanted);
+  const { config } = found ?? (await manager.streams.info(wanted.name));
+  compare(config, wanted);
+  if (config.max_age !== wanted.max_age || config.max_bytes !== wanted.max_bytes)
+    await manager.streams.update(wanted.name, { max_age: wanted.max_age, max_bytes: wanted.max_bytes });
 }
 
 function wantedConfig(options: LogStreamOptions) {

@@ -14,6 +14,7 @@ import {
   writeIf,
 } from "../../nats/memory-bucket.ts";
 import { Outage } from "../../nats/outage.ts";
+import { whileItBegins } from "../../nats/while-it-begins.ts";
 import { generationOf } from "./generation.ts";
 import { type LeaseView, memberKey, memberValue, partitionKey, partitionValue } from "./lease-view.ts";
 import { LeaseWatch } from "./lease-watch.ts";
@@ -86,7 +87,7 @@ export class Membership {
       else this.#loss.happened();
     });
     try {
-      await this.#join();
+      await whileItBegins(this.#options.clock, () => this.#join());
     } catch (error) {
       await this.leave();
       throw error;

@@ -5,6 +5,7 @@ import { type Clock, sleep, systemClock } from "../../core/time.ts";
 import { isBucketMissing } from "../../nats/bucket-missing.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import { startProblem } from "../../nats/start-problem.ts";
+import { whileItBegins } from "../../nats/while-it-begins.ts";
 import { checkSnapshotName, framed, unframed } from "../snapshot-frame.ts";
 import type { Snapshots } from "../snapshots.ts";
 import { openSnapshotBucket, type SnapshotBucket } from "./snapshot-bucket.ts";
@@ -42,7 +43,7 @@ export async function openNatsSnapshots(options: NatsSnapshotsOptions): Promise<
   const name = `${prefix}SNAPSHOTS_${region}`;
   const open = () => openSnapshotBucket({ link, name, replicas, requestMs: REQUEST_MS });
   try {
-    return new NatsSnapshots(link, clock, await open(), open);
+    return new NatsSnapshots(link, clock, await whileItBegins(clock, open), open);
   } catch (cause) {
     throw startProblem(`the bucket ${name}`, cause);
   }
