@@ -63,6 +63,7 @@ export function openDataFolder(folder: string, fresh: boolean): DataFolder {
 function hold(folder: string, holderFile: string): DatabaseSync {
   const path = join(folder, LOCK);
   for (;;) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     closeSync(openSync(path, "a", 0o600));
     const opened = statSync(path).ino;
     const lock = new DatabaseSync(path, { timeout: 0 });

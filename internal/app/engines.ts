@@ -136,7 +136,12 @@ export const ENGINES = {
   leases: {
     async embedded({ path, clock, limits }) {
       const { openLocalLeases } = await import("../partitions/local/leases.ts");
-      return openLocalLeases({ path: path("epoch"), partitions: limits.partitions, clock });
+      return openLocalLeases({
+        path: path("epoch"),
+        partitions: limits.partitions,
+        clock,
+        handOverMs: limits.handOverMs,
+      });
     },
     async real({ links, region, limits, nodeId, settings, logger }) {
       const { openNatsLeases } = await import("../partitions/nats/leases.ts");

@@ -16,6 +16,7 @@ export function snapshotName(projection: string, partition: number): string {
 /**
  * Saves a snapshot of the partition as it stands now.
  * @param before runs between taking and saving: stores what isn't in it; false when it must not be saved any more
+ * @returns whether it was saved
  */
 export async function saveSnapshot(
   { snapshots }: ProjectionDeps,
@@ -23,14 +24,16 @@ export async function saveSnapshot(
   state: PartitionState,
   own: Uint8Array,
   before: () => Promise<boolean>,
-): Promise<void> {
+): Promise<boolean> {
   const snapshot = create(ProjectionSnapshotSchema, {
     format: SNAPSHOT_FORMAT,
     pipeline: encodeState(state),
     own,
   });
   const body = toBinary(ProjectionSnapshotSchema, snapshot);
-  if (await before()) await snapshots.save(snapshotName(view.name, state.partition), body);
+  const may = await before();
+  if (may) await snapshots.save(snapshotName(view.name, state.partition), body);
+  return may;
 }
 
 /** The partition's state from its last snapshot, else empty before the first entry that the log has; the view knows. */

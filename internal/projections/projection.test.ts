@@ -18,6 +18,8 @@ import {
   steps,
   T0,
 } from "../pipeline/test-drives.ts";
+import { HistoryView } from "./history.ts";
+import { Projection } from "./projection.ts";
 import * as kit from "./test-world.ts";
 
 const DRIVERS = [CAR, OTHER_CAR];
@@ -190,6 +192,42 @@ describe("the history projection on real engines", () => {
     const statuses = (await world.history.events(tripIdOf(log), 10)).filter(({ kind }) => kind === "status");
     expect(statuses).toMatchObject([{ status: "NEW" }, { status: "ENROUTE_TO_PICKUP", source: "explicit" }]);
     expect(await fixesOf(world)).toEqual(fixesIn(log));
+  });
+
+  test("saves no snapshot that was begun under a lease which ended, though the partition is held again", async () => {
+    await using world = await kit.openWorld();
+    const reached = Promise.withResolvers<void>();
+    const open = Promise.withResolvers<void>();
+    const history = new Proxy(world.history, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        return async (...args: unknown[]) => {
+          if (name === "putChunks") reached.resolve();
+          if (name === "putChunks") await open.promise;
+          return member.apply(target, args);
+        };
+      },
+    });
+    const leaseUntilEnded = (epoch: number) => {
+      const lease = { partition: HERE, epoch, valid: () => !ended.has(lease) };
+      return lease;
+    };
+    const ended = new Set<object>();
+    let held = leaseUntilEnded(1);
+    const deps = { ...world, history, lease: () => held };
+    const view = new HistoryView({ ...deps, storePeriodMs: 0, chunkRewriteMs: 0 });
+    const projection = await Projection.start(deps, view, [HERE]);
+    await kit.appendAll(world.log, logOf([CALM]));
+    await reached.promise;
+    world.clock.advanceTo(T0 + world.limits.snapshotPeriodMs);
+    ended.add(held);
+    held = leaseUntilEnded(2);
+    open.resolve();
+    await kit.stored(world, projection);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await world.snapshots.load("history-02")).toBeUndefined();
+    await projection[Symbol.asyncDispose]();
+    expect(await world.snapshots.load("history-02")).toBeDefined();
   });
 
   test("stops and says so when the log no longer has what comes next", async () => {

@@ -226,7 +226,9 @@ export class Projection implements AsyncDisposable {
         return;
       } catch (cause) {
         if (signal.aborted) return;
-        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause), reading).catch(asBimrideError);
+        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause), reading, cursors).catch(
+          asBimrideError,
+        );
         if (retried) {
           this.#warn("the log can't be read, trying again", retried);
           await sleep(clock, RETRY_MS, signal);
@@ -236,17 +238,23 @@ export class Projection implements AsyncDisposable {
   }
 
   /** Gives the error back when trying again may help. */
-  async #stopWhatIsAtFault(error: BimrideError, reading: Reading): Promise<BimrideError | undefined> {
+  async #stopWhatIsAtFault(
+    error: BimrideError,
+    reading: Reading,
+    asked: ReadonlyMap<number, number>,
+  ): Promise<BimrideError | undefined> {
     if (error.retryable) return error;
     if (error.code === "CURSOR_TOO_OLD") {
-      const gaps = await findGaps(this.#deps.log, reading.cursors());
+      const cursors = reading.cursors();
+      const gaps = await findGaps(this.#deps.log, cursors);
       for (const gap of gaps) {
         const owned = reading.ownedOf(gap);
         if (owned) owned.stopped = error;
         this.#deps.events?.gap(this.#view.name, gap);
         this.#logStop(error, gap);
       }
-      if (gaps.length > 0) return undefined;
+      // It may be that of a partition which was given away meanwhile: the others are read again without it.
+      if (gaps.length > 0 || cursors.size < asked.size) return undefined;
     }
     this.#stop(error);
     return undefined;

@@ -40,11 +40,13 @@ export class SnapshotTurns {
     const { state } = owned;
     const { cursor, partition } = state;
     if (owned.spoilt || cursor === owned.savedCursor) return;
+    // The partition may be lost and come back meanwhile: then this belongs to the life before.
+    const lease = this.#deps.lease(partition);
     const own = this.#view.own(state);
-    await saveSnapshot(this.#deps, this.#view, state, own, async () => {
+    const saved = await saveSnapshot(this.#deps, this.#view, state, own, async () => {
       if (this.#view.waitsForStore) await this.#stores.soon();
-      return !owned.spoilt && (this.#deps.lease(partition)?.valid() ?? false);
+      return !owned.spoilt && (lease?.valid() ?? false);
     });
-    owned.savedCursor = cursor;
+    if (saved) owned.savedCursor = cursor;
   }
 }

@@ -124,6 +124,8 @@ class RedisLatest implements Latest {
   async sweep(beforeMs: number, nowMs: number): Promise<{ parties: number; trips: number }> {
     const swept = { parties: 0, trips: 0 };
     for (const keys of this.#shards) {
+      // Or it would be forgotten where nothing is written for as long as keys live, and that looks like a loss.
+      await this.#intactSince(keys);
       for (let isMore = true; isMore; ) {
         const answer = await this.#scripts.sweep(
           [keys.parties, keys.seen, keys.cells, keys.gone, keys.drops],

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BimrideError } from "../../core/errors.ts";
-import type { Clock } from "../../core/time.ts";
+import { type Clock, sleep, systemClock } from "../../core/time.ts";
 import type { Lease, Leases } from "../lease.ts";
 import { replaceFile } from "./durable-file.ts";
 
@@ -10,6 +10,8 @@ export type LocalLeasesOptions = {
   path: string;
   partitions: number;
   clock: Pick<Clock, "now">;
+  /** Longest wait at the end for listeners that store what is open, by the machine's clock. */
+  handOverMs: number;
 };
 
 /**
@@ -17,7 +19,7 @@ export type LocalLeasesOptions = {
  * The new epochs are on the disk before anybody sees them. Rejects with STORE_UNAVAILABLE when the file can't be used.
  */
 export async function openLocalLeases(options: LocalLeasesOptions): Promise<Leases> {
-  const { path, partitions, clock } = options;
+  const { path, partitions, clock, handOverMs } = options;
   const previous = await readEpochs(path);
   const nowMs = Math.floor(clock.now());
   const epochs = Array.from({ length: partitions }, (_, i) => Math.max((previous[i] ?? 0) + 1, nowMs));
@@ -38,7 +40,10 @@ export async function openLocalLeases(options: LocalLeasesOptions): Promise<Leas
     },
     async [Symbol.asyncDispose]() {
       if (!open) return;
-      await Promise.allSettled([...watchers].map(async (onChange) => onChange([])));
+      const late = new AbortController();
+      const told = Promise.allSettled([...watchers].map(async (onChange) => onChange([])));
+      await Promise.race([told, sleep(systemClock, handOverMs, late.signal)]);
+      late.abort();
       open = false;
       watchers.clear();
     },

@@ -2,13 +2,15 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
 import { leasesContract, snapshotsContract } from "../contract.ts";
+import type { Lease } from "../lease.ts";
 import { openLocalLeases } from "./leases.ts";
 import { openFileSnapshots } from "./snapshots.ts";
 
 leasesContract("the local leases", async () => {
   const folder = await tempFolder();
   return {
-    open: ({ clock, partitions }) => openLocalLeases({ path: folder.file("data/epochs"), partitions, clock }),
+    open: ({ clock, partitions }) =>
+      openLocalLeases({ path: folder.file("data/epochs"), partitions, clock, handOverMs: 5_000 }),
     [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
   };
 });
@@ -41,11 +43,29 @@ describe("the local engines", () => {
     await expect(snapshots.load("a/b")).rejects.toThrow(RangeError);
   });
 
+  test("a listener that never ends what it stores does not hold up the end for ever", async () => {
+    await using folder = await tempFolder();
+    const path = folder.file("epochs");
+    const leases = await openLocalLeases({ path, partitions: 2, clock: { now: () => 1 }, handOverMs: 50 });
+    let held: readonly Lease[] = [];
+    await leases.held((now) => {
+      if (now.length === 0) return new Promise(() => {});
+      held = now;
+    });
+    await leases[Symbol.asyncDispose]();
+    expect(held.map((lease) => lease.valid())).toEqual([false, false]);
+  });
+
   test("a damaged file of epochs is refused instead of starting with smaller ones", async () => {
     await using folder = await tempFolder();
     await writeFile(folder.file("epochs"), "12\nabc\n");
     await expect(
-      openLocalLeases({ path: folder.file("epochs"), partitions: 2, clock: { now: () => 1 } }),
+      openLocalLeases({
+        path: folder.file("epochs"),
+        partitions: 2,
+        clock: { now: () => 1 },
+        handOverMs: 50,
+      }),
     ).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 });
