@@ -64,7 +64,10 @@ export async function startProcessor(
   });
   const snapshots = await ENGINES.snapshots[settings.engines](context);
   const deps = { log, snapshots, clock, limits, logger, events };
-  const past = stack.use(await Projection.start({ ...deps, lease: pastLeases.lease }, historyView, []));
+  // History shows nobody a trail, and thousands of them cost the garbage collector most of its time.
+  const pastLimits = { ...limits, maxTrailPoints: 0 };
+  const pastDeps = { ...deps, limits: pastLimits, lease: pastLeases.lease };
+  const past = stack.use(await Projection.start(pastDeps, historyView, []));
   const live = stack.use(await Projection.start({ ...deps, lease: liveLeases.lease }, liveView, []));
   const leasing = stack.use(await ENGINES.leases[settings.engines](context));
   const pastHas = (partition: number) => past.partitions.includes(partition);
