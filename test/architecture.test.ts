@@ -38,6 +38,7 @@ describe("planted faults are found", () => {
       "docs",
       "internal/core",
       "bench/results",
+      "drills/results",
       "buf.yaml",
       "buf.gen.yaml",
       "package-lock.json",

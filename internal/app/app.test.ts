@@ -7,7 +7,8 @@ import { createTelemetry } from "../telemetry/create-telemetry.ts";
 import { startApp } from "./app.ts";
 import type { Role } from "./roles.ts";
 
-const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
+/** One per start, as in a process. */
+const newTelemetry = () => createTelemetry({ role: "test", level: "silent", processMetrics: false });
 
 test.each(["gateway", "processor", "edge"] as const satisfies Role[])(
   "%s alone does not start on embedded engines, and makes nothing",
@@ -15,7 +16,9 @@ test.each(["gateway", "processor", "edge"] as const satisfies Role[])(
     await using folder = await tempFolder();
     const data = folder.file("data");
     const settings = loadSettings({ BIMRIDE_ENGINES: "embedded" }, ["--data", data]);
-    await expect(startApp(settings, { telemetry, roles: new Set([role]) })).rejects.toMatchObject({
+    await expect(
+      startApp(settings, { telemetry: newTelemetry(), roles: new Set([role]) }),
+    ).rejects.toMatchObject({
       setting: "engines",
       message: expect.stringMatching(new RegExp(`^engines: .*${role} alone needs BIMRIDE_ENGINES=real$`)),
     });
@@ -33,7 +36,7 @@ test("a gateway that can't start leaves nothing in its data folder", async () =>
   const roles = new Set<Role>(["gateway"]);
   for (const data of [folder.file(""), folder.file("made")]) {
     const settings = loadSettings(env, ["--data", data]);
-    await expect(startApp(settings, { telemetry, roles })).rejects.toMatchObject({
+    await expect(startApp(settings, { telemetry: newTelemetry(), roles })).rejects.toMatchObject({
       setting: "nats.servers",
     });
   }
