@@ -141,8 +141,6 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
     measured: {
       storeReads: probe.reads,
       storeReadsFailed: probe.failed,
-      storeBlanks: probe.blanks,
-      viewerBlanks: viewers.blanks,
       busStale: tap.stale,
       caughtUpMs,
       ackP99Ms: Math.round(quantiles(drivers.ackMs).p99),

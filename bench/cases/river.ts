@@ -38,7 +38,8 @@ type Run = {
 /**
  * The whole river: in one server process on embedded engines, or as a gateway, a processor and an edge on the real ones,
  * one server each, on this machine too. Load and viewers are in this process: cars at one fix per 4 s, each with its own
- * connection and trip, all on their way when the measurement begins; latencies count from when a fix was due. Several runs, the median of each figure.
+ * connection and trip, all on their way when the measurement begins; latencies count from when
+ * a fix was due. Several runs, the median of each figure.
  */
 export async function river(args: RiverArgs, log: (line: string) => void): Promise<CaseResult> {
   const runs: Run[] = [];

@@ -18,14 +18,6 @@ export type SeenPosition = {
   capturedAtMs: number;
 };
 
-/**
- * True for a state that was made of the trip's record alone because the latest state's store has none: no position, and a
- * version without a sequence of the log.
- */
-export function isBlank({ version, position }: Pick<Sighting, "version" | "position">): boolean {
-  return version.sequence === 0 && position === undefined;
-}
-
 /** Contents remembered per trip, by version; the oldest leave. */
 const MAX_VERSIONS = 256;
 /** Findings kept in words; all are counted. */
@@ -100,12 +92,9 @@ export class LedgerReader {
 
   /**
    * Something that was promised to be newer, or at least as new: what is older counts as gone back. True when it is newer.
-   * An answer that no entry of the log has a part in tells that the store has nothing now, see {@link isBlank}: nobody shows
-   * it in place of what they have, so it goes back nowhere.
    */
   shows(sighting: Sighting): boolean {
     const { tripId, version, position } = sighting;
-    if (isBlank(sighting)) return false;
     this.#ledger.compare(this.#name, sighting);
     const had = this.#shown.get(tripId);
     const order = had ? compareVersions(version, had.version) : 1;

@@ -24,8 +24,6 @@ export class StoreProbe implements AsyncDisposable {
   reads = 0;
   /** Reads that failed: the edge or the store was away. */
   failed = 0;
-  /** Reads that had no position although the trip had one before. */
-  blanks = 0;
 
   private constructor(
     service: Service,
@@ -83,7 +81,6 @@ export class StoreProbe implements AsyncDisposable {
       const { live } = await client.getLiveTrip({ tripId }, options);
       this.reads++;
       const position = seenPosition(live?.position);
-      if (!position && reader.version(tripId).sequence > 0) this.blanks++;
       reader.shows({ tripId, version: versionOf(live?.version), position });
       return position !== undefined;
     } catch {

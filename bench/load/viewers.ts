@@ -8,7 +8,7 @@ import {
   type WatchTripsResponse,
 } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import { type Version, ZERO_VERSION } from "../../internal/core/version.ts";
-import { isBlank, type LedgerReader, LiveLedger } from "./live-ledger.ts";
+import { type LedgerReader, LiveLedger } from "./live-ledger.ts";
 import { pause } from "./pause.ts";
 import { inTurn, type Service } from "./service.ts";
 import { seenPosition, versionOf } from "./sightings.ts";
@@ -27,8 +27,6 @@ export class Viewers {
   /** Sizes of position updates, those that carry a changed trip left out. */
   readonly updateBytes: number[] = [];
   reconnects = 0;
-  /** Snapshots after a resume that had nothing, where the viewer had a state: it keeps what it has. */
-  blanks = 0;
   /** Time of the newest update of any viewer. */
   lastUpdateAtMs = 0;
 
@@ -119,7 +117,6 @@ export class Viewers {
     if (message.case === "update" && !value.position && !message.value.trip) return;
     const version = versionOf(value.version);
     const sighting = { tripId, version, position: seenPosition(value.position) };
-    if (isBlank(sighting) && reader.version(tripId) !== ZERO_VERSION) this.blanks++;
     const isNewer = reader.shows(sighting);
     if (message.case === "update" && message.value.position && isNewer) this.#measure(message.value, index);
   }
