@@ -9,8 +9,7 @@ import type { Lease } from "../partitions/lease.ts";
 import type { PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
 import { type TripEntries, tripEntryOf, tripOfEntry } from "../pipeline/trip-entry.ts";
-import { OpenChunks } from "./open-chunks.ts";
-
+import { OpenChunks, trackChunk } from "./open-chunks.ts";
 import { Settlements } from "./settlement.ts";
 import type { View } from "./view.ts";
 
@@ -107,7 +106,7 @@ export class HistoryView implements View {
       tripEntry: tripEntryOf(trip, this.#tripEntries),
       dueAtMs: BigInt(dueAtMs),
     }));
-    const openChunks = part.chunks.all().map(encodeChunk);
+    const openChunks = part.chunks.all().map((chunk) => encodeChunk(trackChunk(chunk)));
     return toBinary(HistoryOwnSchema, create(HistoryOwnSchema, { openChunks, endedTrips }));
   }
 
@@ -123,7 +122,7 @@ export class HistoryView implements View {
 
   async #storeChunks(parts: readonly Part[], all: (part: number) => boolean): Promise<void> {
     const taken = parts.map((part, i) => part.chunks.takeDirty(all(i)));
-    const chunks = taken.flat();
+    const chunks = taken.flat().map(trackChunk);
     if (chunks.length === 0) return;
     try {
       await this.#deps.history.putChunks(chunks);

@@ -4,7 +4,7 @@ import type { Fix, FixBatch } from "../core/fix.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { VirtualClock } from "../core/virtual-clock.ts";
 import type { ProcessedFix } from "../pipeline/output.ts";
-import { OpenChunks } from "./open-chunks.ts";
+import { type OpenChunk, OpenChunks, trackChunk } from "./open-chunks.ts";
 
 const T0 = 1_700_000_000_000;
 const limits = { ...DEFAULT_LIMITS, maxFixesPerChunk: 5, maxChunkSpanMs: 60_000 };
@@ -27,6 +27,8 @@ function processed(seq: number, atMs: number, sessionId = "session-a"): Processe
 const openChunks = (clock = new VirtualClock(0), rewriteMs = 0, random = () => 0) =>
   new OpenChunks(limits, clock, rewriteMs, random);
 
+const seqsOf = (chunk: OpenChunk) => trackChunk(chunk).fixes.map(({ seq }) => seq);
+
 describe("open chunks", () => {
   test("hold every fix once, whatever order and sessions they come in", () => {
     const fix = fc.record({
@@ -44,7 +46,7 @@ describe("open chunks", () => {
             expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
             rows.set(
               `${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`,
-              chunk.fixes.map((one) => one.seq),
+              seqsOf(chunk),
             );
           }
         });
@@ -94,18 +96,18 @@ describe("open chunks", () => {
   test("what is full and not stored yet stays in the snapshot", () => {
     const chunks = openChunks();
     for (let seq = 0; seq < 12; seq++) chunks.add(processed(seq, T0 + seq), T0 + seq, seq + 1);
-    expect(chunks.all().flatMap((chunk) => chunk.fixes.map((fix) => fix.seq))).toHaveLength(12);
+    expect(chunks.all().flatMap(seqsOf)).toHaveLength(12);
   });
 
   test("a restored chunk goes on growing under its old key", () => {
     const first = openChunks();
     first.add(processed(0, T0), T0, 1);
     const second = openChunks();
-    second.restore(first.all(), T0);
+    second.restore(first.all().map(trackChunk), T0);
     second.add(processed(1, T0 + 1_000), T0 + 1_000, 2);
     const [chunk] = second.takeDirty(false);
     expect(chunk).toMatchObject({ firstAtMs: T0, firstSeq: 0, firstSequence: 1 });
-    expect(chunk?.fixes.map((fix) => fix.seq)).toEqual([0, 1]);
+    expect(seqsOf(chunk!)).toEqual([0, 1]);
   });
 
   test("chunks of the silent are forgotten once they are stored", () => {

@@ -3,9 +3,11 @@ import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { RecordedFix, TrackChunk } from "../history/history.ts";
 import type { ProcessedFix } from "../pipeline/output.ts";
+import { PackedFixes } from "./packed-fixes.ts";
 
-type OpenChunk = TrackChunk & {
-  fixes: RecordedFix[];
+/** A chunk that may still grow, or is still to be stored. */
+export type OpenChunk = Omit<TrackChunk, "fixes"> & {
+  readonly fixes: PackedFixes;
   /** Pipeline time. */
   openedAtMs: number;
   /** Monotonic time from which on its row is to be written (again). */
@@ -41,7 +43,9 @@ export class OpenChunks {
   /** Takes chunks over from a snapshot. */
   restore(chunks: readonly TrackChunk[], nowMs: number): void {
     for (const chunk of chunks) {
-      const open = { ...chunk, fixes: [...chunk.fixes], openedAtMs: nowMs, dueMs: this.#firstDueMs() };
+      const fixes = new PackedFixes(chunk.sessionId);
+      for (const fix of chunk.fixes) fixes.add(fix);
+      const open = { ...chunk, fixes, openedAtMs: nowMs, dueMs: this.#firstDueMs() };
       this.#open.set(`${partyKey(chunk.party)} ${chunk.sessionId}`, open);
       this.#dirty.add(open);
     }
@@ -63,13 +67,13 @@ export class OpenChunks {
         firstSequence: sequence,
         minAtMs: atMs,
         maxAtMs: atMs,
-        fixes: [],
+        fixes: new PackedFixes(batch.sessionId),
         openedAtMs: pipelineTimeMs,
         dueMs: this.#firstDueMs(),
       };
       this.#open.set(key, chunk);
     }
-    chunk.fixes.push(recorded(processed));
+    chunk.fixes.add(recorded(processed));
     chunk.minAtMs = Math.min(chunk.minAtMs, atMs);
     chunk.maxAtMs = Math.max(chunk.maxAtMs, atMs);
     if (chunk.fixes.length >= this.#limits.maxFixesPerChunk) chunk.dueMs = 0;
@@ -80,7 +84,7 @@ export class OpenChunks {
    * Chunks changed since they were taken last, to be stored; give them back with {@link retry} when that fails.
    * @param all also those whose time has not come
    */
-  takeDirty(all: boolean): TrackChunk[] {
+  takeDirty(all: boolean): OpenChunk[] {
     const nowMs = this.#clock.monotonic();
     const taken = [...this.#dirty].filter((chunk) => all || chunk.dueMs <= nowMs);
     for (const chunk of taken) {
@@ -90,8 +94,8 @@ export class OpenChunks {
     return taken;
   }
 
-  retry(chunks: readonly TrackChunk[]): void {
-    for (const chunk of chunks as OpenChunk[]) {
+  retry(chunks: readonly OpenChunk[]): void {
+    for (const chunk of chunks) {
       chunk.dueMs = 0;
       this.#dirty.add(chunk);
     }
@@ -106,7 +110,7 @@ export class OpenChunks {
   }
 
   /** All that the stores may not have in full: what grows and what is still to be stored. */
-  all(): TrackChunk[] {
+  all(): OpenChunk[] {
     return [...new Set([...this.#dirty, ...this.#open.values()])];
   }
 
@@ -122,6 +126,11 @@ export class OpenChunks {
       pipelineTimeMs - chunk.openedAtMs <= this.#limits.maxChunkSpanMs
     );
   }
+}
+
+/** The chunk as it is now, for the store. */
+export function trackChunk({ openedAtMs: _opened, dueMs: _due, fixes, ...chunk }: OpenChunk): TrackChunk {
+  return { ...chunk, fixes: fixes.toArray() };
 }
 
 /** The fix as the record has it. */
