@@ -9,6 +9,7 @@ import type { PipelineOutput } from "./output.ts";
 import { createPartitionState, type PipelineEntry } from "./pipeline.ts";
 import { decodeState, encodeState } from "./snapshot.ts";
 import { HERE, LIMITS, logOf, nameOf, plain, run, type Step, steps, T0 } from "./test-drives.ts";
+import { tripLive } from "./trip-live.ts";
 
 const fresh = () => createPartitionState(HERE);
 const changesOf = (outs: readonly PipelineOutput[]) => outs.flatMap((out) => out.changes);
@@ -113,7 +114,7 @@ describe("the pipeline on any drive", () => {
           seen.set(change.tripId, live!);
           for (const point of change.latePoints ?? []) expect(live!.trail).toContainEqual(point);
         }
-        for (const { live } of state.trips.values()) {
+        for (const live of Array.from(state.trips.values(), tripLive)) {
           const trip = { ...live.trip, version: 0, updatedAtMs: 0 };
           expect(seen.get(live.tripId)).toMatchObject({
             ...live,

@@ -8,11 +8,12 @@ import { fieldsOf, int64 } from "./snapshot-columns.ts";
 import { fromDeviceMessage, toDeviceMessage } from "./snapshot-parties.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
 import type { PartitionState, TripState } from "./state.ts";
+import { Trail } from "./trail.ts";
 import { tripEntryOf, tripOfEntry } from "./trip-entry.ts";
 
 export const PHASE_FIELDS = fieldsOf<PhaseState>(createPhaseState());
 
-export function toTripMessage({ trip, live, phase }: TripState, state: PartitionState) {
+export function toTripMessage({ trip, live, trail, phase }: TripState, state: PartitionState) {
   const driver: Party = { kind: "driver", id: trip.driverId };
   const ofParty =
     live.device !== undefined && live.device === state.parties.driver.get(trip.driverId)?.device;
@@ -22,7 +23,7 @@ export function toTripMessage({ trip, live, phase }: TripState, state: Partition
     sequence: int64(live.version.sequence),
     index: live.version.index,
     position: live.position && toPlaceMessage(live.position),
-    trail: toLiveTrail(live.trail),
+    trail: toLiveTrail(trail.toArray()),
     device: live.device && !ofParty ? toDeviceMessage(driver, live.device) : undefined,
     deviceOfParty: ofParty,
     dropAtMs: int64(live.dropAtMs),
@@ -51,12 +52,12 @@ export function fromTripMessage(
     phaseOf: undefined,
     hasPhases: false,
     phase,
+    trail: Trail.of(message.trail ? fromLiveTrail(message.trail) : []),
     live: {
       tripId: trip.tripId,
       version: { generation: message.generation, sequence: Number(message.sequence), index: message.index },
       trip,
       position: message.position && fromPlaceMessage(message.position),
-      trail: message.trail ? fromLiveTrail(message.trail) : [],
       device: deviceOf(message, trip, state),
       dropAtMs: Number(message.dropAtMs),
     },

@@ -5,6 +5,7 @@ import type { Trip } from "../core/trip.ts";
 import type { LatestParty } from "../latest/latest.ts";
 import type { PhaseState } from "./stages/phase.ts";
 import type { PositionState } from "./stages/position.ts";
+import type { Trail } from "./trail.ts";
 import type { TripEntries } from "./trip-entry.ts";
 
 /** All that the pipeline remembers of one partition; a snapshot holds it whole. */
@@ -62,7 +63,8 @@ export type TripState = {
   trip: Trip;
   /** Fixes captured before it are not of this trip: when its driver was assigned; never while there is none. */
   fromMs: number;
-  live: TripLive;
+  live: Omit<TripLive, "trail">;
+  trail: Trail;
   phase: PhaseState;
   /** The trip that `phase` and `hasPhases` are about; another one than `trip` before its next fix. */
   phaseOf: Trip | undefined;

@@ -2,20 +2,82 @@ import type { TrailPoint } from "../core/live.ts";
 
 /** The trail is cut only when it is by this share too long, so that not every fix moves the whole array. */
 const SLACK = 1 / 3;
+/** Numbers per point: time, latitude, longitude. */
+const NUMBERS = 3;
+const FIRST_CAPACITY = 8;
+const NOTHING = new Float64Array(0);
 
-/** Adds the newest point. The trail may exceed the limit by a third; readers take the last `limit` points. */
-export function pushToTrail(trail: TrailPoint[], point: TrailPoint, limit: number): void {
-  trail.push(point);
-  if (trail.length > limit * (1 + SLACK)) trail.splice(0, trail.length - limit);
-}
+/**
+ * The trail of a trip's car, oldest first, as plain numbers: a processor holds millions of points, and as objects they
+ * would keep its garbage collector busy. Exceeds its limit by a third at most; readers take the last `limit` points.
+ */
+export class Trail {
+  #numbers = NOTHING;
+  #length = 0;
 
-/** Adds a late point in order of time; false when it is there already or older than the last `limit` points. */
-export function addToTrail(trail: TrailPoint[], point: TrailPoint, limit: number): boolean {
-  let at = trail.length;
-  while (at > 0 && trail[at - 1]!.capturedAtMs > point.capturedAtMs) at--;
-  if (trail.length >= limit && at <= trail.length - limit) return false;
-  if (at > 0 && trail[at - 1]!.capturedAtMs === point.capturedAtMs) return false;
-  trail.splice(at, 0, point);
-  if (trail.length > limit * (1 + SLACK)) trail.splice(0, trail.length - limit);
-  return true;
+  static of(points: readonly TrailPoint[]): Trail {
+    const trail = new Trail();
+    for (const point of points) trail.#insert(trail.#length, point);
+    return trail;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds the newest point. */
+  push(point: TrailPoint, limit: number): void {
+    if (limit <= 0) return;
+    this.#insert(this.#length, point);
+    this.#cut(limit);
+  }
+
+  /** Adds a late point in order of time; false when it is there already or older than the last `limit` points. */
+  add(point: TrailPoint, limit: number): boolean {
+    let at = this.#length;
+    while (at > 0 && this.#atMs(at - 1) > point.capturedAtMs) at--;
+    if (this.#length >= limit && at <= this.#length - limit) return false;
+    if (at > 0 && this.#atMs(at - 1) === point.capturedAtMs) return false;
+    this.#insert(at, point);
+    this.#cut(limit);
+    return true;
+  }
+
+  /** The caller's own. */
+  toArray(): TrailPoint[] {
+    const numbers = this.#numbers;
+    return Array.from({ length: this.#length }, (_, i) => ({
+      latDeg: numbers[i * NUMBERS + 1]!,
+      lonDeg: numbers[i * NUMBERS + 2]!,
+      capturedAtMs: numbers[i * NUMBERS]!,
+    }));
+  }
+
+  #atMs(index: number): number {
+    return this.#numbers[index * NUMBERS]!;
+  }
+
+  #insert(index: number, { capturedAtMs, latDeg, lonDeg }: TrailPoint): void {
+    const end = this.#length * NUMBERS;
+    if (end === this.#numbers.length) this.#grow();
+    const numbers = this.#numbers;
+    const at = index * NUMBERS;
+    if (at < end) numbers.copyWithin(at + NUMBERS, at, end);
+    numbers[at] = capturedAtMs;
+    numbers[at + 1] = latDeg;
+    numbers[at + 2] = lonDeg;
+    this.#length++;
+  }
+
+  #cut(limit: number): void {
+    if (this.#length <= limit * (1 + SLACK)) return;
+    this.#numbers.copyWithin(0, (this.#length - limit) * NUMBERS, this.#length * NUMBERS);
+    this.#length = limit;
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(Math.max(FIRST_CAPACITY * NUMBERS, 2 * this.#numbers.length));
+    larger.set(this.#numbers);
+    this.#numbers = larger;
+  }
 }

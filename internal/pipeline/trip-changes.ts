@@ -5,6 +5,7 @@ import { homePartition } from "./home.ts";
 import type { PipelineOutput } from "./output.ts";
 import { createPhaseState, phaseReset } from "./stages/phase.ts";
 import type { PartitionState, TripState } from "./state.ts";
+import { Trail } from "./trail.ts";
 import { assign, release } from "./trip-of-driver.ts";
 
 /**
@@ -56,12 +57,12 @@ function begin(state: PartitionState, trip: Trip): TripState {
     phaseOf: undefined,
     hasPhases: false,
     phase: createPhaseState(),
+    trail: new Trail(),
     live: {
       tripId: trip.tripId,
       version: { generation: trip.generation, sequence: 0, index: 0 },
       trip,
       position: undefined,
-      trail: [],
       device,
       dropAtMs: 0,
     },

@@ -7,6 +7,7 @@ import type { Lease } from "../partitions/lease.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
 import type { Detection, PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
+import { tripLive } from "../pipeline/trip-live.ts";
 import type { ProjectionEvents } from "./events.ts";
 import type { View } from "./view.ts";
 
@@ -93,7 +94,7 @@ export class LiveView implements View {
         partition,
         partitionEpoch: lease.epoch,
         parties,
-        trips: trips.flatMap((tripId) => copyOf(pending.state.trips.get(tripId)?.live)),
+        trips: trips.flatMap((tripId) => liveOf(pending.state, tripId)),
         removed: [],
       });
       if (refused > 0) this.#deps.events?.refused(partition, refused);
@@ -116,7 +117,7 @@ function addAll({ parties, trips, state }: Pending): void {
   for (const tripId of state.trips.keys()) trips.add(tripId);
 }
 
-/** The store gets its own copy: the pipeline goes on changing the original. */
-function copyOf(live: TripLive | undefined): TripLive[] {
-  return live ? [{ ...live, trail: live.trail.slice() }] : [];
+function liveOf(state: PartitionState, tripId: string): TripLive[] {
+  const trip = state.trips.get(tripId);
+  return trip ? [tripLive(trip)] : [];
 }

@@ -44,10 +44,7 @@ describe("open chunks", () => {
           for (const chunk of chunks.takeDirty(false)) {
             expect(chunk.fixes.length).toBeLessThanOrEqual(limits.maxFixesPerChunk);
             expect(chunk.maxAtMs - chunk.minAtMs).toBeLessThanOrEqual(2 * limits.maxChunkSpanMs);
-            rows.set(
-              `${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`,
-              seqsOf(chunk),
-            );
+            rows.set(`${chunk.sessionId} ${chunk.firstAtMs} ${chunk.firstSeq}`, seqsOf(chunk));
           }
         });
         const stored = [...rows.values()].flat().sort((a, b) => a - b);

@@ -4,6 +4,7 @@ import type { TripLive } from "../core/live.ts";
 import { compareVersions } from "../core/version.ts";
 import type { Latest, LatestParty } from "../latest/latest.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
+import { tripLive } from "../pipeline/trip-live.ts";
 import { patiently } from "./patient.ts";
 import { type Asked, iso, rangeOf } from "./range.ts";
 import type { RebuildDeps } from "./rebuild-deps.ts";
@@ -66,7 +67,7 @@ async function fill(
     ({ receivedAtMs }) => nowMs - receivedAtMs <= limits.partyIdleMs,
   );
   const trips = [...state.trips.values()]
-    .map(({ live }) => shown(live, nowMs))
+    .map((trip) => shown(tripLive(trip), nowMs))
     .filter(({ dropAtMs }) => dropAtMs === 0 || dropAtMs > nowMs);
   for (const part of slices(parties)) {
     const stored = await patiently(clock, () =>
@@ -140,10 +141,10 @@ function isSameParty(a: LatestParty, b: LatestParty): boolean {
   );
 }
 
-/** A copy, as the store keeps what it is given; shown from now on, where nobody said when. */
+/** Shown from now on, where nobody said when. */
 function shown(live: TripLive, nowMs: number): TripLive {
   const position = live.position && { ...live.position, processedAtMs: live.position.processedAtMs || nowMs };
-  return { ...live, position, trail: live.trail.slice() };
+  return { ...live, position };
 }
 
 function withoutStamp(position: TripLive["position"]): object | undefined {

@@ -1,6 +1,5 @@
 import type { LivePosition, TrailPoint } from "../../core/live.ts";
 import { emit, type FixContext } from "../context.ts";
-import { addToTrail, pushToTrail } from "../trail.ts";
 
 /** Puts out the fix for history, the party's latest place, and the trip's live change. */
 export function publish(context: FixContext): boolean {
@@ -54,11 +53,8 @@ function publishPosition(context: FixContext): void {
   const deviceBack = party.device !== undefined && party.device !== live.device;
   if (deviceBack) live.device = party.device;
   live.position = position;
-  pushToTrail(
-    live.trail,
-    { latDeg: position.latDeg, lonDeg: position.lonDeg, capturedAtMs: atMs },
-    limits.maxTrailPoints,
-  );
+  const { latDeg, lonDeg } = position;
+  trip!.trail.push({ latDeg, lonDeg, capturedAtMs: atMs }, limits.maxTrailPoints);
   const change = emit(context, trip!, position);
   if (phased) change.trip = phased;
   if (deviceBack) change.device = party.device;
@@ -69,5 +65,5 @@ function publishLate(context: FixContext): void {
   const live = trip!.live;
   if (!live.position || atMs >= live.position.capturedAtMs) return;
   const point: TrailPoint = { latDeg: estimate.latDeg, lonDeg: estimate.lonDeg, capturedAtMs: atMs };
-  if (addToTrail(live.trail, point, limits.maxTrailPoints)) emit(context, trip!).latePoints = [point];
+  if (trip!.trail.add(point, limits.maxTrailPoints)) emit(context, trip!).latePoints = [point];
 }
