@@ -31,3 +31,40 @@ test("tells every loss at the next answer, and never one that was none", () => {
     { numRuns: 2_000 },
   );
 });
+
+test("tells the same in whatever order the answers to writes under way together are told", () => {
+  const events = fc.constantFrom<Event>("write", "write", "write", "not arrived", "emptied", "set back");
+  const groups = fc.array(fc.tuple(fc.array(events, { maxLength: 8 }), fc.infiniteStream(fc.nat())), {
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(groups, (script) => {
+      const watch = new LossWatch();
+      let mark: number | undefined;
+      let known = 0;
+      for (const [group, order] of script) {
+        const answers: { number: number; before: number | undefined; key: number }[] = [];
+        for (const event of group) {
+          if (event === "emptied") mark = undefined;
+          else if (event === "set back" && mark !== undefined) mark = Math.floor(mark / 2);
+          else if (event === "not arrived") watch.next();
+          else if (event === "write") {
+            const before = mark;
+            mark = watch.next();
+            answers.push({ number: mark, before, key: order.next().value });
+          }
+        }
+        let isLost = false;
+        for (const { number, before } of answers) {
+          if (known > 0 && (before ?? -1) < known) isLost = true;
+          known = number;
+        }
+        const told = answers
+          .toSorted((a, b) => a.key - b.key)
+          .map(({ number, before }) => watch.answered(number, before));
+        expect(told.includes(true)).toBe(isLost);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
