@@ -33,7 +33,7 @@ const OPTIONS = {
   engines: { type: "string", default: "embedded" },
   profile: { type: "string", default: "survives-a-crash" },
   parties: { type: "string", default: "2000" },
-  entries: { type: "string", default: "10000" },
+  entries: { type: "string", default: "40000" },
   window: { type: "string", default: "512" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },

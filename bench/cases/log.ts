@@ -8,7 +8,7 @@ import { atLeast, type CaseResult, median, type Quantiles, quantiles } from "../
 export type LogArgs = {
   engines: "real" | "embedded";
   profile: NatsProfile;
-  /** Entries of a run. */
+  /** Entries of a run: many windows in each slice, or its beginning and its end are most of what is measured. */
   entries: number;
   /** Entries under way at once. */
   window: number;
