@@ -64,7 +64,7 @@ export async function startProcessor(
   });
   const snapshots = await ENGINES.snapshots[settings.engines](context);
   const deps = { log, snapshots, clock, limits, logger, events };
-  // History shows nobody a trail, and thousands of them cost the garbage collector most of its time.
+  // History shows nobody a trail, and thousands of them make its memory and its snapshots large.
   const pastLimits = { ...limits, maxTrailPoints: 0 };
   const pastDeps = { ...deps, limits: pastLimits, lease: pastLeases.lease };
   const past = stack.use(await Projection.start(pastDeps, historyView, []));

@@ -67,8 +67,8 @@ async function fill(
     ({ receivedAtMs }) => nowMs - receivedAtMs <= limits.partyIdleMs,
   );
   const trips = [...state.trips.values()]
-    .map((trip) => shown(tripLive(trip), nowMs))
-    .filter(({ dropAtMs }) => dropAtMs === 0 || dropAtMs > nowMs);
+    .filter(({ live }) => live.dropAtMs === 0 || live.dropAtMs > nowMs)
+    .map((trip) => shown(tripLive(trip), nowMs));
   for (const part of slices(parties)) {
     const stored = await patiently(clock, () =>
       Promise.all(part.map(({ partyKey }) => latest.party(partyKey))),

@@ -55,7 +55,7 @@ class CassandraHistory implements HistoryStore {
     this.#trips = new TripRecords(link, retentionMs, clock);
   }
 
-  /** The chunks must not change until the write has resolved, except that fixes may be added to them. */
+  /** The chunks must not change until the write has resolved. */
   putChunks(chunks: readonly TrackChunk[], { repair = false }: PutOptions = {}): Promise<void> {
     const nowMs = this.#clock.now();
     // Of two repairs the later one is the newer also within a millisecond.

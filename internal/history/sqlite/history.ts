@@ -73,7 +73,7 @@ class SqliteHistory implements HistoryStore {
     this.#clock = clock;
   }
 
-  /** The chunks must not change until the write has resolved, except that fixes may be added to them. */
+  /** The chunks must not change until the write has resolved. */
   putChunks(chunks: readonly TrackChunk[], { repair = false }: PutOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(new BimrideError("STORE_UNAVAILABLE", "The history is closed."));
     // One call after another, so that an older state of a chunk never replaces a newer one of the same version.

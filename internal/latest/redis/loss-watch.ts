@@ -1,19 +1,27 @@
-/** Answers that are remembered: more than a process has under way to one shard. */
+/**
+ * Answers that are remembered: more than a process has under way to one shard, which is four calls of each of 16
+ * partitions and a question. Beyond that a loss may be missed; none is made up.
+ */
 const MAX_REMEMBERED = 256;
 /** Of what Redis knew when it knew nothing. */
 const NOTHING = -1;
+
+/** `isTold`: that writes were missing before it was said. */
+type Answer = { number: number; before: number; isTold: boolean };
 
 /**
  * Tells whether Redis still has what this process wrote to one shard. Every write says a number that grows and gets back
  * what was said before; hearing anything else means that writes are missing: the server was emptied, restarted with
  * nothing or with an older snapshot, or a replica that lagged took its place. Writes are carried out in the order of
- * their numbers; their answers may be told in another one.
+ * their numbers; their answers may be told in another one. Where Redis has them sent again (a script that it forgot, a
+ * cluster that moves slots) they may change places, and a loss is told that was none. A loss just before a write that was
+ * carried out and never answered stays unknown: what that write found is.
  */
 export class LossWatch {
   #said = 0;
   #heard = 0;
   /** The newest answers told, oldest first. */
-  readonly #answers: { number: number; before: number }[] = [];
+  readonly #answers: Answer[] = [];
 
   /** True once a write was answered: before that there is nothing to lose. */
   get hasWritten(): boolean {
@@ -34,11 +42,14 @@ export class LossWatch {
   answered(number: number, before: number = NOTHING): boolean {
     // What was said last and never answered may have arrived or not.
     const known = number > this.#heard ? this.#heard : this.#heardBelow(number);
-    const isMissing = (known > 0 && before < known) || before >= number || this.#wasMissedLater(number);
+    const misses = (known > 0 && before < known) || before >= number;
+    const later = this.#laterThatMissed(number);
     this.#heard = Math.max(this.#heard, number);
-    this.#answers.push({ number, before });
+    this.#answers.push({ number, before, isTold: misses });
     if (this.#answers.length > MAX_REMEMBERED) this.#answers.shift();
-    return isMissing;
+    const isNews = later.some(({ isTold }) => !isTold);
+    for (const each of later) each.isTold = true;
+    return misses || isNews;
   }
 
   #heardBelow(number: number): number {
@@ -48,8 +59,9 @@ export class LossWatch {
     );
   }
 
-  /** An answer to a later write, told before this one, did not know of it. */
-  #wasMissedLater(number: number): boolean {
-    return number < this.#heard && this.#answers.some((each) => each.number > number && each.before < number);
+  /** Answers to later writes, told before this one, that did not know of it. */
+  #laterThatMissed(number: number): Answer[] {
+    if (number > this.#heard) return [];
+    return this.#answers.filter((each) => each.number > number && each.before < number);
   }
 }

@@ -69,7 +69,7 @@ export class Marks implements Disposable {
       const before = await this.#link.command("SET", shard.key, number, "PX", this.#ttlMs, "GET");
       this.answered(index, number, before as Buffer | null);
     } catch {
-      // Redis is away: the next write or question that it answers tells what it still has.
+      // Redis is away: the next write or question that it answers tells, unless it carried this one out all the same.
     } finally {
       shard.asking = false;
     }
