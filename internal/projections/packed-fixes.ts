@@ -1,15 +1,10 @@
 import { FIX_SOURCES } from "../core/fix.ts";
+import { flagsOf, LATE, MOCK, OUTLIER, SOURCE_MASK, SUPERSEDED } from "../history/codec.ts";
 import type { RecordedFix } from "../history/history.ts";
 
 /** Numbers per fix, in the order of {@link PackedFixes.add}. */
 const NUMBERS = 14;
 const FIRST_CAPACITY = 8;
-/** The last number: the source in its low bits, then these. */
-const SOURCE_MASK = 7;
-const MOCK = 8;
-const LATE = 16;
-const OUTLIER = 32;
-const SUPERSEDED = 64;
 
 /**
  * Recorded fixes of one session as plain numbers, exact. A processor holds hundreds of thousands of them for minutes; as
@@ -85,14 +80,4 @@ export class PackedFixes {
     larger.set(this.#numbers);
     this.#numbers = larger;
   }
-}
-
-function flagsOf({ source, mock, late, outlier, superseded }: RecordedFix): number {
-  return (
-    FIX_SOURCES.indexOf(source) |
-    (mock ? MOCK : 0) |
-    (late ? LATE : 0) |
-    (outlier ? OUTLIER : 0) |
-    (superseded ? SUPERSEDED : 0)
-  );
 }

@@ -1,3 +1,6 @@
+import { FIX_SOURCES } from "../../core/fix.ts";
+import type { RecordedFix } from "../history.ts";
+
 /**
  * bimride.state.v1.TrackChunk by hand, because an open chunk is written again and again while it grows. A test holds it
  * equal to the generated code. Field numbers: proto/bimride/state/v1/chunk.proto.
@@ -39,3 +42,14 @@ export const LATE = 32;
 export const OUTLIER = 64;
 export const SUPERSEDED = 128;
 export const PUBLISHED = 256;
+
+/** The flags of a fix but for PUBLISHED, its source in the low bits. */
+export function flagsOf({ source, mock, late, outlier, superseded }: RecordedFix): number {
+  return (
+    FIX_SOURCES.indexOf(source) |
+    (mock ? MOCK : 0) |
+    (late ? LATE : 0) |
+    (outlier ? OUTLIER : 0) |
+    (superseded ? SUPERSEDED : 0)
+  );
+}

@@ -1,16 +1,7 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { FIX_SOURCES, PARTY_KINDS } from "../../core/fix.ts";
+import { PARTY_KINDS } from "../../core/fix.ts";
 import type { RecordedFix, TrackChunk } from "../history.ts";
-import {
-  ALTITUDE_UNKNOWN,
-  FIELD,
-  LATE,
-  MOCK,
-  OUTLIER,
-  PUBLISHED,
-  SCHEMA_VERSION,
-  SUPERSEDED,
-} from "./chunk-fields.ts";
+import { ALTITUDE_UNKNOWN, FIELD, flagsOf, PUBLISHED, SCHEMA_VERSION } from "./chunk-fields.ts";
 import { ColumnWriter, hundredths1, writeSigned64 } from "./columns.ts";
 
 /**
@@ -110,7 +101,7 @@ function writeMotion(columns: ColumnWriter, fixes: readonly RecordedFix[]): void
   for (const fix of fixes) {
     columns.addUnsigned(hundredths1(fix.headingDeg));
     if (!Number.isNaN(fix.altitudeM)) anyAltitude = true;
-    allFlags |= flagsOf(fix);
+    allFlags |= columnFlags(fix);
   }
   columns.end(FIELD.headingCdeg1);
   if (anyAltitude) {
@@ -119,7 +110,7 @@ function writeMotion(columns: ColumnWriter, fixes: readonly RecordedFix[]): void
     columns.end(FIELD.altitudeDm);
   }
   if (allFlags !== 0) {
-    for (const fix of fixes) columns.addUnsigned(flagsOf(fix));
+    for (const fix of fixes) columns.addUnsigned(columnFlags(fix));
     columns.end(FIELD.flags);
   }
 }
@@ -128,15 +119,8 @@ function isPublished(fix: RecordedFix): boolean {
   return !Number.isNaN(fix.publishedLatDeg) && !Number.isNaN(fix.publishedLonDeg);
 }
 
-function flagsOf(fix: RecordedFix): number {
-  return (
-    FIX_SOURCES.indexOf(fix.source) |
-    (fix.mock ? MOCK : 0) |
-    (fix.late ? LATE : 0) |
-    (fix.outlier ? OUTLIER : 0) |
-    (fix.superseded ? SUPERSEDED : 0) |
-    (isPublished(fix) ? PUBLISHED : 0)
-  );
+function columnFlags(fix: RecordedFix): number {
+  return flagsOf(fix) | (isPublished(fix) ? PUBLISHED : 0);
 }
 
 function writePublished(columns: ColumnWriter, fixes: readonly RecordedFix[]): void {
