@@ -70,7 +70,12 @@ describe("a batch without a stream", () => {
       helloInput("session-1", hello),
       { fixes, deviceTimeMs: 0, batchId: 1, assignmentVersion: 0 },
     );
-  const now = () => gateway.clock.now();
+  let lastMs = 0;
+  /** Never the same twice: of two fixes of one millisecond the second tells no place. */
+  const now = () => {
+    lastMs = Math.max(gateway.clock.now(), lastMs + 1);
+    return lastMs;
+  };
 
   test("goes where its newest fix lies, with hysteresis, and the answer says where", async () => {
     const driver = nextDriver();
