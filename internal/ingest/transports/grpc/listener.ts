@@ -4,6 +4,8 @@ import { type Server, ServerCredentials } from "@grpc/grpc-js";
 /** The port of a gRPC server and the connections on it. */
 export type Listener = {
   readonly port: number;
+  /** How many are open. */
+  readonly connections: number;
   /** Takes no more connections. */
   close(): void;
   /** Cuts those that are still there. */
@@ -33,6 +35,9 @@ export async function listen(server: Server, host: string, port: number): Promis
   if (!address || typeof address === "string") throw new Error("the gRPC listener has no port");
   return {
     port: address.port,
+    get connections() {
+      return connections.size;
+    },
     close: () => void listener.close(),
     destroyConnections() {
       for (const socket of connections) socket.destroy();

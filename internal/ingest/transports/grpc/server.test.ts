@@ -92,8 +92,7 @@ test("reflection lists the service and gives the files that a symbol needs, comp
   expect(filesOf(fix)).toHaveLength(1);
 });
 
-// Client and server share this process: one that stands still for the second that a client gets cuts it before it has read.
-test("a drain ends streams, connections and the listener within its bound", async () => {
+test("a drain ends streams, connections and the listener within its bound, and tells them though the process stands still meanwhile", async () => {
   const other = await gateway.ingest.startGrpc({ host: "127.0.0.1", port: 0 });
   const stream = grpcTransport.connect(
     { ...gateway, grpcPort: other.port },
@@ -102,8 +101,11 @@ test("a drain ends streams, connections and the listener within its bound", asyn
   stream.send(helloMessage("session-1"));
   await nth(stream, "welcome");
   const startMs = performance.now();
-  // Time enough for the client to read that it is drained, however slow this machine is.
-  await other.drain({ reconnectWithinMs: 10, forceAfterMs: 5_000 });
+  const flush = vi.spyOn(gateway.ingest, "flush").mockImplementation(async () => {
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500));
+  });
+  await other.drain({ reconnectWithinMs: 10, forceAfterMs: 50 });
+  flush.mockRestore();
   expect(performance.now() - startMs).toBeLessThan(15_000);
   await vi.waitFor(() => expect(stream.ended).toBe("DRAINING"), 20_000);
   const late = grpcTransport.connect({ ...gateway, grpcPort: other.port }, undefined);

@@ -1,5 +1,6 @@
 import { Server } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
+import { sleep } from "../../../core/time.ts";
 import type { DrainOptions, IngestGateway } from "../../gateway.ts";
 import { type Listener, listen } from "./listener.ts";
 import { publishBatchHandler, publishHandler } from "./publish.ts";
@@ -32,8 +33,8 @@ export type GrpcIngestServer = {
 const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 const MAX_STREAMS_PER_CONNECTION = 100;
-/** After the streams are gone, connections get so long to close by themselves. */
-const SHUTDOWN_GRACE_MS = 1_000;
+/** After the streams are gone, connections get so many waits of so long to close by themselves: a second. */
+const SHUTDOWN_GRACE = { waits: 50, waitMs: 20 };
 
 /** Starts IngestService with health and reflection. Rejects when the port is taken. */
 export async function startGrpcIngest(
@@ -76,17 +77,17 @@ export async function startGrpcIngest(
   };
 }
 
-async function shutDown(server: Server, listener: Listener, gateway: IngestGateway): Promise<void> {
+/**
+ * Asks the connections to close, each once its client has read how its calls ended, and cuts those that do not. The
+ * connections are looked at themselves: the library calls back at once, whatever is open (Node's Http2Server.close closes
+ * the sessions before it does, and it takes a closing one for closed).
+ */
+async function shutDown(server: Server, listener: Listener, { ioClock }: IngestGateway): Promise<void> {
   listener.close();
-  await new Promise<void>((resolve) => {
-    const force = gateway.ioClock.after(SHUTDOWN_GRACE_MS, () => {
-      server.forceShutdown();
-      resolve();
-    });
-    server.tryShutdown(() => {
-      force();
-      resolve();
-    });
-  });
+  server.tryShutdown(() => {});
+  // Many short waits: a process that stood still for a second uses up one of them, and has not cut what it never sent.
+  for (let waits = 0; listener.connections > 0 && waits < SHUTDOWN_GRACE.waits; waits++)
+    await sleep(ioClock, SHUTDOWN_GRACE.waitMs);
+  server.forceShutdown();
   listener.destroyConnections();
 }
