@@ -11,6 +11,7 @@ import type { Authenticator, Role } from "../auth/principal.ts";
 import { BimrideError } from "../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { LiveChange, TripLive } from "../core/live.ts";
+import { packLive } from "../core/packed-live.ts";
 import { type Clock, systemClock } from "../core/time.ts";
 import type { Trip } from "../core/trip.ts";
 import { MemoryLatest } from "../latest/memory/memory-latest.ts";
@@ -62,7 +63,7 @@ export class LiveTripSource {
       partition: 0,
       partitionEpoch: 1,
       parties: [],
-      trips: [this.live],
+      trips: [packLive(this.live)],
       removed: [],
     });
   }

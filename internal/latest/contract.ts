@@ -131,6 +131,17 @@ export function latestContract(engine: string, open: (clock: VirtualClock) => Pr
       expect(await latest.trip(TRIP)).toEqual(changed);
     });
 
+    it("stores a trip as it was when it was given, however it goes on meanwhile", async () => {
+      await using latest = await opened();
+      const given = flush({ trips: [FULL_LIVE] });
+      const written = latest.update(given);
+      const [packed] = given.trips;
+      packed!.trail.push({ latDeg: 1, lonDeg: 2, capturedAtMs: 3_000 }, 10);
+      packed!.live.version = { generation: 1, sequence: 9, index: 0 };
+      await written;
+      expect(await latest.trip(TRIP)).toEqual(FULL_LIVE);
+    });
+
     it("gives back parties with the longest names, at the ends of the Earth and of numbers", async () => {
       await using latest = await opened();
       const parties = [

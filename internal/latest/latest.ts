@@ -1,5 +1,6 @@
 import type { Rect } from "../core/geo.ts";
 import type { TripLive } from "../core/live.ts";
+import type { PackedLive } from "../core/packed-live.ts";
 
 /**
  * PORT: where is everyone now, and what does a viewer of a trip see now. A cache that the log can rebuild, never the
@@ -11,7 +12,8 @@ import type { TripLive } from "../core/live.ts";
  * - fencing: an update whose partition epoch is older than the newest seen for that partition is refused and counted
  *   in the result;
  * - one place: a party is found in exactly one place, the newest; searches equal brute force over the stored parties;
- * - nothing is copied: what `update` is given belongs to the engine from then on, and what is read must not be changed;
+ * - nothing is copied needlessly: parties that `update` is given belong to the engine from then on, trips are read before it
+ *   gives its promise (the pipeline goes on changing them), and what is read must not be changed;
  * - no return: for 60 s after a removal an update that is no newer than what was removed changes nothing (it was on its
  *   way for long);
  * - bounds: a party not updated for `lastSeenMs` leaves by `sweep`; a trip leaves at its `dropAtMs`.
@@ -58,7 +60,7 @@ export type LatestFlush = {
   /** The owner's right to write. */
   partitionEpoch: number;
   parties: LatestParty[];
-  trips: TripLive[];
+  trips: PackedLive[];
   /** Parties to forget at once (erasure). */
   removed: string[];
 };

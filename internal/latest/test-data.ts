@@ -1,4 +1,5 @@
 import type { TripLive } from "../core/live.ts";
+import { packLive } from "../core/packed-live.ts";
 import type { Trip } from "../core/trip.ts";
 import type { LatestFlush, LatestParty } from "./latest.ts";
 
@@ -81,7 +82,10 @@ export const FULL_LIVE = live(7, {
   device: { state: { batteryPercent: 55, network: "wifi", gpsEnabled: false }, connected: true, atMs: 900 },
 });
 
+type FlushFields = Partial<Omit<LatestFlush, "trips"> & { trips: TripLive[] }>;
+
 /** A flush of the contract's tests. */
-export function flush(fields: Partial<LatestFlush>): LatestFlush {
-  return { partition: 3, partitionEpoch: 10, parties: [], trips: [], removed: [], ...fields };
+export function flush({ trips = [], ...fields }: FlushFields): LatestFlush {
+  const whole = { partition: 3, partitionEpoch: 10, parties: [], removed: [], ...fields };
+  return { ...whole, trips: trips.map(packLive) };
 }

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { BimrideError } from "../core/errors.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import type { LiveChange, TripLive } from "../core/live.ts";
+import { packLive } from "../core/packed-live.ts";
 import { compareVersions, type Version, ZERO_VERSION } from "../core/version.ts";
 import { VirtualClock } from "../core/virtual-clock.ts";
 import { MemoryLatest } from "../latest/memory/memory-latest.ts";
@@ -55,7 +56,7 @@ class Scene {
   }
 
   async store(): Promise<void> {
-    const trips = this.live ? [this.live] : [];
+    const trips = this.live ? [packLive(this.live)] : [];
     await this.latest.update({ partition: 0, partitionEpoch: 1, parties: [], trips, removed: [] });
   }
 

@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { TripStateSchema } from "../../gen/bimride/state/v1/state_pb.ts";
+import { Trail } from "../core/trail.ts";
 import { fromLiveTrail, fromPlaceMessage, toLiveTrail, toPlaceMessage } from "./live-messages.ts";
 
 const POSITION = {
@@ -13,7 +14,7 @@ const TRAIL = [
 ];
 
 test("place and trail come back the same from wherever they lie in a larger buffer", () => {
-  const message = { position: toPlaceMessage(POSITION), trail: toLiveTrail(TRAIL) };
+  const message = { position: toPlaceMessage(POSITION), trail: toLiveTrail(Trail.of(TRAIL)) };
   const bytes = toBinary(TripStateSchema, create(TripStateSchema, message));
   for (const offset of [0, 1, 2, 3]) {
     const larger = Buffer.alloc(bytes.length + offset + 5, 0xff);
@@ -25,6 +26,6 @@ test("place and trail come back the same from wherever they lie in a larger buff
 });
 
 test("a trail without points stays one", () => {
-  const { trail } = create(TripStateSchema, { trail: toLiveTrail([]) });
+  const { trail } = create(TripStateSchema, { trail: toLiveTrail(new Trail()) });
   expect(fromLiveTrail(trail!)).toEqual([]);
 });

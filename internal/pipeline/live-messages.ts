@@ -1,6 +1,7 @@
 import type { LivePlace, LiveTrail } from "../../gen/bimride/state/v1/state_pb.ts";
 import { fromE7, toE7 } from "../core/geo.ts";
 import type { LivePosition, TrailPoint } from "../core/live.ts";
+import type { Trail } from "../core/trail.ts";
 import { int32sOf, int64 } from "./snapshot-columns.ts";
 
 /** The position as a message, times in whole milliseconds. */
@@ -33,15 +34,15 @@ export function fromPlaceMessage(message: LivePlace): LivePosition {
 const POINT_NUMBERS = 3;
 
 /** The trail as a message: the first time, then three 32-bit integers per point, places in 1e-7 degrees. */
-export function toLiveTrail(points: readonly TrailPoint[]) {
-  const firstAtMs = points[0]?.capturedAtMs ?? 0;
-  const numbers = new Int32Array(points.length * POINT_NUMBERS);
+export function toLiveTrail(trail: Trail) {
+  const firstAtMs = trail.length > 0 ? trail.capturedAtMs(0) : 0;
+  const numbers = new Int32Array(trail.length * POINT_NUMBERS);
   let before = firstAtMs;
-  for (let i = 0; i < points.length; i++) {
-    const { capturedAtMs, latDeg, lonDeg } = points[i]!;
+  for (let i = 0; i < trail.length; i++) {
+    const capturedAtMs = trail.capturedAtMs(i);
     numbers[i * POINT_NUMBERS] = capturedAtMs - before;
-    numbers[i * POINT_NUMBERS + 1] = toE7(latDeg);
-    numbers[i * POINT_NUMBERS + 2] = toE7(lonDeg);
+    numbers[i * POINT_NUMBERS + 1] = toE7(trail.latDeg(i));
+    numbers[i * POINT_NUMBERS + 2] = toE7(trail.lonDeg(i));
     before = capturedAtMs;
   }
   return { firstAtMs: int64(firstAtMs), points: new Uint8Array(numbers.buffer) };

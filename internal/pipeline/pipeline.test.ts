@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LiveChange, TripLive } from "../core/live.ts";
+import { unpackLive } from "../core/packed-live.ts";
 import { isRunning } from "../core/trip.ts";
 import { compareVersions } from "../core/version.ts";
 import { applyChange, isFirst, startLive } from "../live/apply-change.ts";
@@ -9,7 +10,6 @@ import type { PipelineOutput } from "./output.ts";
 import { createPartitionState, type PipelineEntry } from "./pipeline.ts";
 import { decodeState, encodeState } from "./snapshot.ts";
 import { HERE, LIMITS, logOf, nameOf, plain, run, type Step, steps, T0 } from "./test-drives.ts";
-import { tripLive } from "./trip-live.ts";
 
 const fresh = () => createPartitionState(HERE);
 const changesOf = (outs: readonly PipelineOutput[]) => outs.flatMap((out) => out.changes);
@@ -114,7 +114,7 @@ describe("the pipeline on any drive", () => {
           seen.set(change.tripId, live!);
           for (const point of change.latePoints ?? []) expect(live!.trail).toContainEqual(point);
         }
-        for (const live of Array.from(state.trips.values(), tripLive)) {
+        for (const live of Array.from(state.trips.values(), unpackLive)) {
           const trip = { ...live.trip, version: 0, updatedAtMs: 0 };
           expect(seen.get(live.tripId)).toMatchObject({
             ...live,

@@ -2,13 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TripState as TripStateMessage, TripStateSchema } from "../../gen/bimride/state/v1/state_pb.ts";
 import type { Party } from "../core/fix.ts";
 import type { DeviceStatus } from "../core/live.ts";
+import { Trail } from "../core/trail.ts";
 import { TRIP_STATUSES, type Trip } from "../core/trip.ts";
 import { fromLiveTrail, fromPlaceMessage, toLiveTrail, toPlaceMessage } from "./live-messages.ts";
 import { fieldsOf, int64 } from "./snapshot-columns.ts";
 import { fromDeviceMessage, toDeviceMessage } from "./snapshot-parties.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
 import type { PartitionState, TripState } from "./state.ts";
-import { Trail } from "./trail.ts";
 import { tripEntryOf, tripOfEntry } from "./trip-entry.ts";
 
 export const PHASE_FIELDS = fieldsOf<PhaseState>(createPhaseState());
@@ -23,7 +23,7 @@ export function toTripMessage({ trip, live, trail, phase }: TripState, state: Pa
     sequence: int64(live.version.sequence),
     index: live.version.index,
     position: live.position && toPlaceMessage(live.position),
-    trail: toLiveTrail(trail.toArray()),
+    trail: toLiveTrail(trail),
     device: live.device && !ofParty ? toDeviceMessage(driver, live.device) : undefined,
     deviceOfParty: ofParty,
     dropAtMs: int64(live.dropAtMs),

@@ -1,11 +1,11 @@
 import type { Party, PartyKind } from "../core/fix.ts";
-import type { DeviceStatus, TripLive } from "../core/live.ts";
+import type { DeviceStatus } from "../core/live.ts";
+import type { PackedLive } from "../core/packed-live.ts";
 import type { SeqIntervals } from "../core/seq-intervals.ts";
 import type { Trip } from "../core/trip.ts";
 import type { LatestParty } from "../latest/latest.ts";
 import type { PhaseState } from "./stages/phase.ts";
 import type { PositionState } from "./stages/position.ts";
-import type { Trail } from "./trail.ts";
 import type { TripEntries } from "./trip-entry.ts";
 
 /** All that the pipeline remembers of one partition; a snapshot holds it whole. */
@@ -59,12 +59,10 @@ export type SessionState = {
   shiftMs: number;
 };
 
-export type TripState = {
+export type TripState = PackedLive & {
   trip: Trip;
   /** Fixes captured before it are not of this trip: when its driver was assigned; never while there is none. */
   fromMs: number;
-  live: Omit<TripLive, "trail">;
-  trail: Trail;
   phase: PhaseState;
   /** The trip that `phase` and `hasPhases` are about; another one than `trip` before its next fix. */
   phaseOf: Trip | undefined;

@@ -1,11 +1,11 @@
 import type { Limits } from "../core/limits.ts";
+import { Trail } from "../core/trail.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
 import { emit } from "./context.ts";
 import { homePartition } from "./home.ts";
 import type { PipelineOutput } from "./output.ts";
 import { createPhaseState, phaseReset } from "./stages/phase.ts";
 import type { PartitionState, TripState } from "./state.ts";
-import { Trail } from "./trail.ts";
 import { assign, release } from "./trip-of-driver.ts";
 
 /**

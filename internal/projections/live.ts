@@ -1,5 +1,5 @@
 import type { Limits } from "../core/limits.ts";
-import type { TripLive } from "../core/live.ts";
+import type { PackedLive } from "../core/packed-live.ts";
 import type { Clock } from "../core/time.ts";
 import type { Latest, LatestParty } from "../latest/latest.ts";
 import type { LiveBus } from "../live/bus.ts";
@@ -7,7 +7,6 @@ import type { Lease } from "../partitions/lease.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
 import type { Detection, PipelineOutput } from "../pipeline/output.ts";
 import type { PartitionState } from "../pipeline/state.ts";
-import { tripLive } from "../pipeline/trip-live.ts";
 import type { ProjectionEvents } from "./events.ts";
 import type { View } from "./view.ts";
 
@@ -117,7 +116,7 @@ function addAll({ parties, trips, state }: Pending): void {
   for (const tripId of state.trips.keys()) trips.add(tripId);
 }
 
-function liveOf(state: PartitionState, tripId: string): TripLive[] {
+function liveOf(state: PartitionState, tripId: string): PackedLive[] {
   const trip = state.trips.get(tripId);
-  return trip ? [tripLive(trip)] : [];
+  return trip ? [trip] : [];
 }

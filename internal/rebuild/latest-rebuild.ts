@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Limits } from "../core/limits.ts";
 import type { TripLive } from "../core/live.ts";
+import type { PackedLive } from "../core/packed-live.ts";
 import { compareVersions } from "../core/version.ts";
 import type { Latest, LatestParty } from "../latest/latest.ts";
 import { latestParties } from "../pipeline/latest-parties.ts";
-import { tripLive } from "../pipeline/trip-live.ts";
 import { patiently } from "./patient.ts";
 import { type Asked, iso, rangeOf } from "./range.ts";
 import type { RebuildDeps } from "./rebuild-deps.ts";
@@ -68,7 +68,7 @@ async function fill(
   );
   const trips = [...state.trips.values()]
     .filter(({ live }) => live.dropAtMs === 0 || live.dropAtMs > nowMs)
-    .map((trip) => shown(tripLive(trip), nowMs));
+    .map((trip) => shown(trip, nowMs));
   for (const part of slices(parties)) {
     const stored = await patiently(clock, () =>
       Promise.all(part.map(({ partyKey }) => latest.party(partyKey))),
@@ -77,8 +77,10 @@ async function fill(
     await write(deps, state.partition, { parties: wanted, trips: [] }, dryRun, counts);
   }
   for (const part of slices(trips)) {
-    const stored = await patiently(clock, () => Promise.all(part.map(({ tripId }) => latest.trip(tripId))));
-    const wanted = part.filter((live, i) => judgeTrip(live, stored[i], counts));
+    const stored = await patiently(clock, () =>
+      Promise.all(part.map(({ live }) => latest.trip(live.tripId))),
+    );
+    const wanted = part.filter(({ live }, i) => judgeTrip(live, stored[i], counts));
     await write(deps, state.partition, { parties: [], trips: wanted }, dryRun, counts);
   }
 }
@@ -86,7 +88,7 @@ async function fill(
 async function write(
   { latest, limits, clock }: { latest: Latest; limits: Limits; clock: RebuildDeps["clock"] },
   partition: number,
-  flush: { parties: LatestParty[]; trips: TripLive[] },
+  flush: { parties: LatestParty[]; trips: PackedLive[] },
   dryRun: boolean,
   counts: PartCounts,
 ): Promise<void> {
@@ -113,7 +115,7 @@ function judgeParty(party: LatestParty, stored: LatestParty | undefined, counts:
   return true;
 }
 
-function judgeTrip(live: TripLive, stored: TripLive | undefined, counts: PartCounts): boolean {
+function judgeTrip(live: PackedLive["live"], stored: TripLive | undefined, counts: PartCounts): boolean {
   counts.inLog++;
   if (!stored) {
     counts.added++;
@@ -142,9 +144,9 @@ function isSameParty(a: LatestParty, b: LatestParty): boolean {
 }
 
 /** Shown from now on, where nobody said when. */
-function shown(live: TripLive, nowMs: number): TripLive {
+function shown({ live, trail }: PackedLive, nowMs: number): PackedLive {
   const position = live.position && { ...live.position, processedAtMs: live.position.processedAtMs || nowMs };
-  return { ...live, position };
+  return { live: { ...live, position }, trail };
 }
 
 function withoutStamp(position: TripLive["position"]): object | undefined {

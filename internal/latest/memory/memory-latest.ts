@@ -1,5 +1,6 @@
 import type { Rect } from "../../core/geo.ts";
 import type { TripLive } from "../../core/live.ts";
+import { unpackLive } from "../../core/packed-live.ts";
 import type { Clock } from "../../core/time.ts";
 import { compareVersions } from "../../core/version.ts";
 import { isOlder, type UpdateOrder } from "../is-older.ts";
@@ -34,9 +35,11 @@ export class MemoryLatest implements Latest {
       return { refused: flush.parties.length + flush.trips.length + flush.removed.length };
     this.#epochs.set(flush.partition, flush.partitionEpoch);
     for (const party of flush.parties) this.#put(party);
-    for (const live of flush.trips) {
-      const stored = this.#trips.get(live.tripId);
-      if (!stored || compareVersions(live.version, stored.version) > 0) this.#trips.set(live.tripId, live);
+    for (const packed of flush.trips) {
+      const { tripId, version } = packed.live;
+      const stored = this.#trips.get(tripId);
+      if (!stored || compareVersions(version, stored.version) > 0)
+        this.#trips.set(tripId, unpackLive(packed));
     }
     for (const partyKey of flush.removed) this.#remove(partyKey);
     return { refused: 0 };

@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type TripState, TripStateSchema } from "../../../gen/bimride/state/v1/state_pb.ts";
 import type { Party } from "../../core/fix.ts";
 import type { DeviceStatus, TripLive } from "../../core/live.ts";
+import type { PackedLive } from "../../core/packed-live.ts";
 import type { Trip } from "../../core/trip.ts";
 import { decodeEntry, encodeEntry } from "../../eventlog/codec.ts";
 import {
@@ -12,14 +13,14 @@ import {
 } from "../../pipeline/live-messages.ts";
 
 /** The live state as bytes (TripState of state.proto) without the trip itself, which changes seldom and may be long. */
-export function encodeLive(live: TripLive): Buffer {
+export function encodeLive({ live, trail }: PackedLive): Buffer {
   const { position, device } = live;
   const message = create(TripStateSchema, {
     generation: live.version.generation,
     sequence: BigInt(live.version.sequence),
     index: live.version.index,
     position: position && toPlaceMessage(position),
-    trail: toLiveTrail(live.trail),
+    trail: toLiveTrail(trail),
     device: device && encodeDevice(live.trip.driverId, device),
     dropAtMs: BigInt(Math.round(live.dropAtMs)),
   });

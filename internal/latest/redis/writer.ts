@@ -1,4 +1,4 @@
-import type { TripLive } from "../../core/live.ts";
+import type { PackedLive } from "../../core/packed-live.ts";
 import type { Clock } from "../../core/time.ts";
 import type { Trip } from "../../core/trip.ts";
 import { isOlder } from "../is-older.ts";
@@ -20,7 +20,9 @@ const NOTHING = Buffer.alloc(0);
 const MAX_SPARE_ROOMS = 16;
 
 /** What a flush has for one shard. */
-type Part = { shard: number; parties: LatestParty[]; removed: string[]; trips: TripLive[] };
+type Part = { shard: number; parties: LatestParty[]; removed: string[]; trips: EncodedTrip[] };
+/** A trip as it was when the flush was given. */
+type EncodedTrip = PackedLive["live"] & { bytes: Buffer };
 /** Answers how many updates were refused. */
 type Call = () => Promise<number>;
 
@@ -62,7 +64,8 @@ export class Writer {
 
   #split({ parties, removed, trips }: LatestFlush): Part[] {
     const { length } = this.#options.shards;
-    if (length === 1) return [{ shard: 0, parties, removed, trips }];
+    const encoded = trips.map((packed) => ({ ...packed.live, bytes: encodeLive(packed) }));
+    if (length === 1) return [{ shard: 0, parties, removed, trips: encoded }];
     const parts = new Map<number, Part>();
     const at = (shard: number) => {
       const part = parts.get(shard) ?? { shard, parties: [], removed: [], trips: [] };
@@ -71,7 +74,7 @@ export class Writer {
     };
     for (const party of parties) at(shardOfParty(party.partyKey, length)).parties.push(party);
     for (const partyKey of removed) at(shardOfParty(partyKey, length)).removed.push(partyKey);
-    for (const live of trips) at(shardOfTrip(live.tripId, length)).trips.push(live);
+    for (const trip of encoded) at(shardOfTrip(trip.tripId, length)).trips.push(trip);
     return [...parts.values()];
   }
 
@@ -115,7 +118,7 @@ export class Writer {
   }
 
   /** Answers how many were refused. */
-  async #putTrips(flush: LatestFlush, shard: number, trips: readonly TripLive[]): Promise<number> {
+  async #putTrips(flush: LatestFlush, shard: number, trips: readonly EncodedTrip[]): Promise<number> {
     const needed = await this.#callTrips(flush, shard, trips, ({ trip }) => !this.#storedTrips.has(trip));
     if (needed === "refused") return trips.length;
     if (needed.length === 0) return 0;
@@ -130,8 +133,8 @@ export class Writer {
   async #callTrips(
     { partition, partitionEpoch }: LatestFlush,
     shard: number,
-    trips: readonly TripLive[],
-    isWhole: (live: TripLive) => boolean,
+    trips: readonly EncodedTrip[],
+    isWhole: (live: EncodedTrip) => boolean,
   ): Promise<number[] | "refused"> {
     const { shards, scripts, marks, clock, ttlMs } = this.#options;
     const { fences, drops, mark, tripPrefix } = shards[shard]!;
@@ -146,7 +149,7 @@ export class Writer {
     for (const live of trips) {
       const { generation, sequence, index } = live.version;
       args.push(live.tripId, generation, sequence, index, live.trip.version, Math.ceil(live.dropAtMs));
-      args.push(encodeLive(live), isWhole(live) ? encodeTrip(live.trip) : NOTHING);
+      args.push(live.bytes, isWhole(live) ? encodeTrip(live.trip) : NOTHING);
     }
     const keys = [fences, drops, mark, ...trips.map(({ tripId }) => tripPrefix + tripId)];
     const [refused, before, needed] = (await scripts.updateTrips(keys, args)) as [

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { sharedEngines } from "../../../test/kit/engines/shared.ts";
 import { DEFAULT_LIMITS } from "../../core/limits.ts";
 import type { LiveChange } from "../../core/live.ts";
+import { packLive } from "../../core/packed-live.ts";
 import { VirtualClock } from "../../core/virtual-clock.ts";
 import { MemoryLatest } from "../../latest/memory/memory-latest.ts";
 import { applyChange, startLive } from "../../live/apply-change.ts";
@@ -33,7 +34,13 @@ async function startProcessor(prefix: string, latest: MemoryLatest) {
       const live = before ? applyChange(before, change) : startLive(change);
       lives.set(change.tripId, live);
       bus.publish(change);
-      await latest.update({ partition: 0, partitionEpoch: 1, parties: [], trips: [live!], removed: [] });
+      await latest.update({
+        partition: 0,
+        partitionEpoch: 1,
+        parties: [],
+        trips: [packLive(live!)],
+        removed: [],
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BimrideError } from "../../core/errors.ts";
+import { packLive } from "../../core/packed-live.ts";
 import { VirtualClock } from "../../core/virtual-clock.ts";
 import { latestContract } from "../../latest/contract.ts";
 import type { Latest, LatestParty } from "../../latest/latest.ts";
@@ -61,8 +62,8 @@ test("a trip is read from the region that its id names", async () => {
   });
   const [own, other] = ["no1-0000000000000000000000000a", "se1-0000000000000000000000000b"] as const;
   const flush = { partition: 0, partitionEpoch: 1, parties: [], removed: [] };
-  await west.engine.update({ ...flush, trips: [live(own)] });
-  await east.engine.update({ ...flush, trips: [live(other)] });
+  await west.engine.update({ ...flush, trips: [packLive(live(own))] });
+  await east.engine.update({ ...flush, trips: [packLive(live(other))] });
   expect((await router.trip(own))?.tripId).toBe(own);
   expect((await router.trip(other))?.tripId).toBe(other);
   west.trouble = "refusing";

@@ -1,4 +1,4 @@
-import type { TrailPoint } from "../core/live.ts";
+import type { TrailPoint } from "./live.ts";
 
 /** The trail is cut only when it is by this share too long, so that not every fix moves the whole array. */
 const SLACK = 1 / 3;
@@ -35,26 +35,34 @@ export class Trail {
   /** Adds a late point in order of time; false when it is there already or older than the last `limit` points. */
   add(point: TrailPoint, limit: number): boolean {
     let at = this.#length;
-    while (at > 0 && this.#atMs(at - 1) > point.capturedAtMs) at--;
+    while (at > 0 && this.capturedAtMs(at - 1) > point.capturedAtMs) at--;
     if (this.#length >= limit && at <= this.#length - limit) return false;
-    if (at > 0 && this.#atMs(at - 1) === point.capturedAtMs) return false;
+    if (at > 0 && this.capturedAtMs(at - 1) === point.capturedAtMs) return false;
     this.#insert(at, point);
     this.#cut(limit);
     return true;
   }
 
-  /** The caller's own. */
-  toArray(): TrailPoint[] {
-    const numbers = this.#numbers;
-    return Array.from({ length: this.#length }, (_, i) => ({
-      latDeg: numbers[i * NUMBERS + 1]!,
-      lonDeg: numbers[i * NUMBERS + 2]!,
-      capturedAtMs: numbers[i * NUMBERS]!,
-    }));
+  /** Milliseconds since 1970 of the point, from 0 (the oldest). */
+  capturedAtMs(index: number): number {
+    return this.#numbers[index * NUMBERS]!;
   }
 
-  #atMs(index: number): number {
-    return this.#numbers[index * NUMBERS]!;
+  latDeg(index: number): number {
+    return this.#numbers[index * NUMBERS + 1]!;
+  }
+
+  lonDeg(index: number): number {
+    return this.#numbers[index * NUMBERS + 2]!;
+  }
+
+  /** The caller's own. */
+  toArray(): TrailPoint[] {
+    return Array.from({ length: this.#length }, (_, i) => ({
+      latDeg: this.latDeg(i),
+      lonDeg: this.lonDeg(i),
+      capturedAtMs: this.capturedAtMs(i),
+    }));
   }
 
   #insert(index: number, { capturedAtMs, latDeg, lonDeg }: TrailPoint): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TrailPoint } from "../core/live.ts";
+import type { TrailPoint } from "./live.ts";
 import { Trail } from "./trail.ts";
 
 const at = (capturedAtMs: number): TrailPoint => ({ latDeg: 57, lonDeg: 12, capturedAtMs });
