@@ -13,6 +13,9 @@ import { OpenChunks, trackChunk } from "./open-chunks.ts";
 import { Settlements } from "./settlement.ts";
 import type { View } from "./view.ts";
 
+/** Chunks that are made objects at a time: after the store was away they are those of an hour. */
+const CHUNKS_AT_ONCE = 500;
+
 type Part = { state: PartitionState; chunks: OpenChunks; settlements: Settlements; events: TripEvent[] };
 
 export type HistoryViewDeps = {
@@ -34,6 +37,7 @@ export class HistoryView implements View {
   readonly name = "history";
   readonly waitsForStore = true;
   readonly storePeriodMs: number;
+  readonly snapshotPeriodMs: number;
   readonly #deps: HistoryViewDeps;
   readonly #parts = new Map<number, Part>();
   readonly #tripEntries: TripEntries = new WeakMap();
@@ -41,6 +45,7 @@ export class HistoryView implements View {
   constructor(deps: HistoryViewDeps) {
     this.#deps = deps;
     this.storePeriodMs = deps.storePeriodMs;
+    this.snapshotPeriodMs = deps.limits.historySnapshotPeriodMs;
   }
 
   restored(state: PartitionState, own: Uint8Array | undefined): void {
@@ -121,16 +126,18 @@ export class HistoryView implements View {
   }
 
   async #storeChunks(parts: readonly Part[], all: (part: number) => boolean): Promise<void> {
-    const taken = parts.map((part, i) => part.chunks.takeDirty(all(i)));
-    const chunks = taken.flat().map(trackChunk);
-    if (chunks.length === 0) return;
-    try {
-      await this.#deps.history.putChunks(chunks);
-    } catch (error) {
-      parts.forEach((part, i) => {
-        part.chunks.retry(taken[i]!);
-      });
-      throw error;
+    const taken = parts.flatMap(({ chunks }, i) =>
+      chunks.takeDirty(all(i)).map((chunk) => ({ chunk, from: chunks })),
+    );
+    while (taken.length > 0) {
+      const some = taken.slice(0, CHUNKS_AT_ONCE);
+      try {
+        await this.#deps.history.putChunks(some.map(({ chunk }) => trackChunk(chunk)));
+      } catch (error) {
+        for (const { chunk, from } of taken) from.retry(chunk);
+        throw error;
+      }
+      taken.splice(0, some.length);
     }
   }
 }

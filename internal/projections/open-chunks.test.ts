@@ -86,7 +86,7 @@ describe("open chunks", () => {
     chunks.add(processed(0, T0), T0, 1);
     const taken = chunks.takeDirty(false);
     expect(chunks.takeDirty(false)).toEqual([]);
-    chunks.retry(taken);
+    for (const chunk of taken) chunks.retry(chunk);
     expect(chunks.takeDirty(false)).toEqual(taken);
   });
 

@@ -81,7 +81,7 @@ export class OpenChunks {
   }
 
   /**
-   * Chunks changed since they were taken last, to be stored; give them back with {@link retry} when that fails.
+   * Chunks changed since they were taken last, to be stored; give each back with {@link retry} when that fails.
    * @param all also those whose time has not come
    */
   takeDirty(all: boolean): OpenChunk[] {
@@ -94,11 +94,9 @@ export class OpenChunks {
     return taken;
   }
 
-  retry(chunks: readonly OpenChunk[]): void {
-    for (const chunk of chunks) {
-      chunk.dueMs = 0;
-      this.#dirty.add(chunk);
-    }
+  retry(chunk: OpenChunk): void {
+    chunk.dueMs = 0;
+    this.#dirty.add(chunk);
   }
 
   /** Forgets chunks that have been open for so long that nothing may be added, once they are stored. */

@@ -1,11 +1,11 @@
-import { asBimrideError, type BimrideError } from "../core/errors.ts";
+import { asBimrideError } from "../core/errors.ts";
 import { sleep, systemClock } from "../core/time.ts";
 import { decodeEntry } from "../eventlog/codec.ts";
 import type { LogEntry } from "../eventlog/log.ts";
 import { PipelineOutput } from "../pipeline/output.ts";
 import { processEntry } from "../pipeline/pipeline.ts";
 import type { PartitionState } from "../pipeline/state.ts";
-import { findGaps } from "./gaps.ts";
+import { Faults } from "./faults.ts";
 import { type Owned, OwnedPartitions } from "./owned-partitions.ts";
 import { restorePartition } from "./partition-snapshot.ts";
 import type { ProjectionDeps } from "./projection-deps.ts";
@@ -30,12 +30,12 @@ export class Projection implements AsyncDisposable {
   readonly #stores: StoreLoop;
   readonly #stopTimers: () => void;
   readonly #snapshots: SnapshotTurns;
+  readonly #faults: Faults;
   readonly #readings = new Readings((reading) => this.#read(reading));
   #changing: Promise<void> = Promise.resolve();
   #wanted: ReadonlySet<number> = new Set();
   #cancelRetry = () => {};
   #cancelStore: (() => void) | undefined;
-  #error: BimrideError | undefined;
   #closed = false;
 
   private constructor(deps: ProjectionDeps, view: View) {
@@ -43,11 +43,12 @@ export class Projection implements AsyncDisposable {
     this.#view = view;
     this.#stores = new StoreLoop(deps, view, () => this.#owned.cursors());
     this.#snapshots = new SnapshotTurns(deps, view, this.#stores);
-    const { clock, limits, log } = deps;
+    this.#faults = new Faults(deps, view);
+    const { clock, log } = deps;
     let turn = 0;
-    const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
+    const stopSnapshots = clock.every(view.snapshotPeriodMs / log.partitions, () => {
       const owned = this.#owned.get(turn++ % log.partitions);
-      if (owned && !owned.gone && !this.#error) this.#snapshots.begin(owned);
+      if (owned && !owned.gone && !this.#faults.error) this.#snapshots.begin(owned);
     });
     const stopStores =
       view.waitsForStore && view.storePeriodMs > 0
@@ -106,7 +107,7 @@ export class Projection implements AsyncDisposable {
 
   /** Undefined while all is well, else why not; until what the log held at the start is stored, it is catching up. */
   health(): string | undefined {
-    if (this.#error) return `${this.#view.name} projection stopped: ${this.#error.code}`;
+    if (this.#faults.error) return `${this.#view.name} projection stopped: ${this.#faults.error.code}`;
     const why = this.#owned.stopReason();
     if (why) return `${this.#view.name} projection stopped: ${why}`;
     const isMissing = [...this.#wanted].some((partition) => !this.#owned.get(partition));
@@ -127,13 +128,13 @@ export class Projection implements AsyncDisposable {
 
   /** The states of the partitions at hand that go on, to be read only. */
   get states(): PartitionState[] {
-    return this.#error ? [] : this.#owned.goingOn;
+    return this.#faults.error ? [] : this.#owned.goingOn;
   }
 
   /** True when the partition is at hand and nothing more is read of it. */
   isStopped(partition: number): boolean {
     const owned = this.#owned.get(partition);
-    return owned !== undefined && (this.#error ?? owned.stopped) !== undefined;
+    return owned !== undefined && (this.#faults.error ?? owned.stopped) !== undefined;
   }
 
   /** Stops reading, stores what is open and saves snapshots. */
@@ -176,9 +177,9 @@ export class Projection implements AsyncDisposable {
   }
 
   async #readOn(taken: readonly Owned[]): Promise<void> {
-    if (this.#error) {
+    if (this.#faults.error) {
       await this.#readings.stop();
-      this.#error = undefined;
+      this.#faults.clear();
       this.#readings.start(this.#owned.all);
       return;
     }
@@ -191,7 +192,7 @@ export class Projection implements AsyncDisposable {
     const { lease, events } = this.#deps;
     const numbers = (owned: readonly Owned[]) => owned.map(({ state }) => state.partition);
     const kept = gone.filter(
-      ({ state, spoilt }) => lease(state.partition)?.valid() && !this.#error && !spoilt,
+      ({ state, spoilt }) => lease(state.partition)?.valid() && !this.#faults.error && !spoilt,
     );
     try {
       if (kept.length > 0)
@@ -212,14 +213,14 @@ export class Projection implements AsyncDisposable {
   async #read(reading: Reading): Promise<void> {
     const { clock, log } = this.#deps;
     const { signal } = reading;
-    while (!signal.aborted && !this.#error) {
+    while (!signal.aborted && !this.#faults.error) {
       const cursors = reading.cursors();
       if (cursors.size === 0) return;
       let behind = !reading.isCaughtUp;
       try {
         for await (const batch of log.read(cursors, signal)) {
           this.#process(batch, reading);
-          if (this.#error) return;
+          if (this.#faults.error) return;
           if (behind && reading.isCaughtUp) void this.#inTurn(() => this.#readings.join());
           behind = !reading.isCaughtUp;
           if (!this.#view.waitsForStore) this.#storeInTime();
@@ -229,43 +230,15 @@ export class Projection implements AsyncDisposable {
         return;
       } catch (cause) {
         if (signal.aborted) return;
-        const retried = await this.#stopWhatIsAtFault(asBimrideError(cause), reading, cursors).catch(
-          asBimrideError,
-        );
+        const retried = await this.#faults
+          .stopWhatIsAtFault(asBimrideError(cause), reading, cursors)
+          .catch(asBimrideError);
         if (retried) {
           this.#warn("the log can't be read, trying again", retried);
           await sleep(clock, RETRY_MS, signal);
         }
       }
     }
-  }
-
-  /** Gives the error back when trying again may help. */
-  async #stopWhatIsAtFault(
-    error: BimrideError,
-    reading: Reading,
-    asked: ReadonlyMap<number, number>,
-  ): Promise<BimrideError | undefined> {
-    if (error.retryable) return error;
-    if (error.code === "CURSOR_TOO_OLD") {
-      const cursors = reading.cursors();
-      const gaps = await findGaps(this.#deps.log, cursors);
-      for (const gap of gaps) {
-        const owned = reading.ownedOf(gap);
-        if (owned) owned.stopped = error;
-        this.#deps.events?.gap(this.#view.name, gap);
-        this.#logStop(error, gap);
-      }
-      // It may be that of a partition which was given away meanwhile: the others are read again without it.
-      if (gaps.length > 0 || cursors.size < asked.size) return undefined;
-    }
-    this.#stop(error);
-    return undefined;
-  }
-
-  #logStop(error: BimrideError, where: object): void {
-    const words = "projection stopped, see 'A projection that stopped' in docs/OPERATIONS.md";
-    this.#deps.logger.error({ err: error, projection: this.#view.name, ...where }, words);
   }
 
   #process(batch: readonly LogEntry[], reading: Reading): void {
@@ -279,22 +252,13 @@ export class Projection implements AsyncDisposable {
         processEntry(owned.state, { sequence, loggedAtMs, records }, this.#deps.limits, out);
         this.#view.entry(owned.state, out);
       } catch (cause) {
-        this.#stopAt(entry, owned, asBimrideError(cause));
+        this.#faults.stopAt(entry, owned, asBimrideError(cause));
       }
       out.clear();
     }
     // A partition that nothing happens in moves on with the others: its cursor would fall behind the log's beginning.
     if (this.#deps.log.numbersTogether && batch.length > 0) reading.readThrough(batch.at(-1)!.sequence);
     this.#deps.events?.processed(this.#view.name, batch);
-  }
-
-  /** An entry that can't be taken in holds up its partition only. */
-  #stopAt({ partition, sequence }: LogEntry, owned: Owned, error: BimrideError): void {
-    owned.stopped = error;
-    owned.spoilt = owned.state.cursor >= sequence;
-    if (owned.spoilt) this.#view.released(partition);
-    this.#deps.events?.stopped(this.#view.name, error.code, partition);
-    this.#logStop(error, { partition, sequence, cursor: owned.state.cursor });
   }
 
   /** A few batches share a call of the store, on the machine's own time: it is the network that is spared. */
@@ -312,15 +276,8 @@ export class Projection implements AsyncDisposable {
     void this.#stores.soon().catch((cause) => {
       const error = asBimrideError(cause);
       if (error.retryable) this.#warn("not stored at the end", error);
-      else this.#stop(error);
+      else this.#faults.stop(error);
     });
-  }
-
-  #stop(error: BimrideError): void {
-    if (this.#error) return;
-    this.#error = error;
-    this.#deps.events?.stopped(this.#view.name, error.code);
-    this.#logStop(error, {});
   }
 
   #warn(message: string, error: unknown): void {
