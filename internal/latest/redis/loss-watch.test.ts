@@ -12,17 +12,24 @@ test("tells every loss that the next answer knows of, and never one that was non
       let mark: number | undefined;
       let answered = 0;
       let isLost = false;
+      const written: number[] = [];
+      const unanswered = new Set<number | undefined>();
       for (const event of [...script, "write" as const]) {
         if (event === "emptied") mark = undefined;
-        else if (event === "set back" && mark !== undefined) mark = Math.floor(mark / 2);
+        else if (event === "set back") mark = written[Math.floor(written.length / 2)];
         isLost = answered > 0 && (mark === undefined || mark < answered);
-        if (event === "not arrived") watch.next();
+        if (event === "not arrived") watch.failed(watch.next());
         if (event === "write" || event === "write, no answer") {
           const before = mark;
           mark = watch.next();
+          written.push(mark);
           if (event === "write") {
-            expect(watch.answered(mark, before)).toBe(isLost);
+            // What a write found whose answer never came may have been a loss.
+            expect(watch.answered(mark, before)).toBe(isLost || (answered > 0 && unanswered.has(before)));
             answered = mark;
+          } else {
+            watch.failed(mark);
+            unanswered.add(mark);
           }
         }
       }

@@ -14,14 +14,16 @@ type Answer = { number: number; before: number; isTold: boolean };
  * what was said before; hearing anything else means that writes are missing: the server was emptied, restarted with
  * nothing or with an older snapshot, or a replica that lagged took its place. Writes are carried out in the order of
  * their numbers; their answers may be told in another one. Where Redis has them sent again (a script that it forgot, a
- * cluster that moves slots) they may change places, and a loss is told that was none. A loss just before a write that was
- * carried out and never answered stays unknown: what that write found is.
+ * cluster that moves slots) they may change places, and a loss is told that was none. One is told too where the mark is of
+ * a write that failed and was carried out all the same: what that one found nobody knows.
  */
 export class LossWatch {
   #said = 0;
   #heard = 0;
   /** The newest answers told, oldest first. */
   readonly #answers: Answer[] = [];
+  /** Writes of which no answer will come, oldest first, as many. */
+  readonly #failed = new Set<number>();
 
   /** True once a write was answered: before that there is nothing to lose. */
   get hasWritten(): boolean {
@@ -33,6 +35,13 @@ export class LossWatch {
     return ++this.#said;
   }
 
+  /** No answer to the write will come: it was carried out or not. */
+  failed(number: number): void {
+    this.#failed.add(number);
+    const [oldest] = this.#failed;
+    if (this.#failed.size > MAX_REMEMBERED) this.#failed.delete(oldest!);
+  }
+
   /**
    * Takes an answer.
    * @param number what was said
@@ -40,9 +49,8 @@ export class LossWatch {
    * @returns true when writes are missing
    */
   answered(number: number, before: number = NOTHING): boolean {
-    // What was said last and never answered may have arrived or not.
     const known = number > this.#heard ? this.#heard : this.#heardBelow(number);
-    const misses = (known > 0 && before < known) || before >= number;
+    const misses = (known > 0 && (before < known || this.#failed.has(before))) || before >= number;
     const later = this.#laterThatMissed(number);
     this.#heard = Math.max(this.#heard, number);
     this.#answers.push({ number, before, isTold: misses });

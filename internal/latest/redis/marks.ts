@@ -31,17 +31,30 @@ export class Marks implements Disposable {
     this.#stop = clock.every(ASK_PERIOD_MS, () => this.#askTheSilent());
   }
 
-  /** The number that the next write to the shard says. */
-  next(shard: number): number {
-    return this.#shards[shard]!.watch.next();
-  }
-
-  /** A write was answered. @param before the mark as it was */
-  answered(shard: number, number: number, before: Buffer | null): void {
-    const { watch } = this.#shards[shard]!;
-    this.#shards[shard]!.answeredAtMs = this.#clock.monotonic();
-    const known = before === null ? undefined : Number(before.toString("latin1"));
-    if (watch.answered(number, known)) for (const listener of this.#listeners) listener();
+  /**
+   * Makes a write to the shard; rejects as it does.
+   * @param call says the number as the shard's new mark
+   * @param markIn of the answer, the mark as it was
+   */
+  async write<Answer>(
+    shard: number,
+    call: (number: number) => Promise<Answer>,
+    markIn: (answer: Answer) => Buffer | null,
+  ): Promise<Answer> {
+    const at = this.#shards[shard]!;
+    const number = at.watch.next();
+    let answer: Answer;
+    try {
+      answer = await call(number);
+    } catch (error) {
+      at.watch.failed(number);
+      throw error;
+    }
+    at.answeredAtMs = this.#clock.monotonic();
+    const before = markIn(answer);
+    if (at.watch.answered(number, before === null ? undefined : Number(before.toString("latin1"))))
+      for (const listener of this.#listeners) listener();
+    return answer;
   }
 
   /** Calls back whenever writes are found to be missing; the returned function ends it. */
@@ -64,12 +77,11 @@ export class Marks implements Disposable {
 
   async #ask(index: number, shard: Shard): Promise<void> {
     shard.asking = true;
-    const number = shard.watch.next();
+    const set = (number: number) => this.#link.command("SET", shard.key, number, "PX", this.#ttlMs, "GET");
     try {
-      const before = await this.#link.command("SET", shard.key, number, "PX", this.#ttlMs, "GET");
-      this.answered(index, number, before as Buffer | null);
+      await this.write(index, set, (before) => before as Buffer | null);
     } catch {
-      // Redis is away: the next write or question that it answers tells, unless it carried this one out all the same.
+      // Redis is away: the next write or question that it answers tells.
     } finally {
       shard.asking = false;
     }

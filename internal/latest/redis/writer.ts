@@ -101,19 +101,26 @@ export class Writer {
   ): Promise<boolean> {
     const { scripts, marks, clock, ttlMs, tombstoneMs, renewMs } = this.#options;
     const keys = this.#options.shards[shard]!;
-    const number = marks.next(shard);
     const room = this.#spareRooms.pop() ?? roomFor(PARTIES_PER_CALL);
-    const answer = await scripts.updateParties(
-      [keys.fences, keys.parties, keys.seen, keys.cells, keys.gone, keys.mark],
-      [
-        ...[keys.cellPrefix, partition, partitionEpoch, ttlMs, Math.floor(clock.now()), number, tombstoneMs],
-        ...[renewMs, encodeUpdates(parties, room), ...removed],
-      ],
-    );
+    const update = (number: number) =>
+      scripts.updateParties(
+        [keys.fences, keys.parties, keys.seen, keys.cells, keys.gone, keys.mark],
+        [
+          ...[
+            keys.cellPrefix,
+            partition,
+            partitionEpoch,
+            ttlMs,
+            Math.floor(clock.now()),
+            number,
+            tombstoneMs,
+          ],
+          ...[renewMs, encodeUpdates(parties, room), ...removed],
+        ],
+      ) as Promise<[refused: number, before: Buffer | null]>;
+    const [refused] = await marks.write(shard, update, ([, before]) => before);
     // Only now: after a failure the client may still hold it, and send it again elsewhere.
     if (this.#spareRooms.length < MAX_SPARE_ROOMS) this.#spareRooms.push(room);
-    const [refused, before] = answer as [number, Buffer | null];
-    marks.answered(shard, number, before);
     return refused === 1;
   }
 
@@ -138,26 +145,19 @@ export class Writer {
   ): Promise<number[] | "refused"> {
     const { shards, scripts, marks, clock, ttlMs } = this.#options;
     const { fences, drops, mark, tripPrefix } = shards[shard]!;
-    const number = marks.next(shard);
-    const args: (string | number | Buffer)[] = [
-      partition,
-      partitionEpoch,
-      ttlMs,
-      Math.floor(clock.now()),
-      number,
-    ];
+    const args: (string | number | Buffer)[] = [];
     for (const live of trips) {
       const { generation, sequence, index } = live.version;
       args.push(live.tripId, generation, sequence, index, live.trip.version, Math.ceil(live.dropAtMs));
       args.push(live.bytes, isWhole(live) ? encodeTrip(live.trip) : NOTHING);
     }
     const keys = [fences, drops, mark, ...trips.map(({ tripId }) => tripPrefix + tripId)];
-    const [refused, before, needed] = (await scripts.updateTrips(keys, args)) as [
-      number,
-      Buffer | null,
-      number[],
-    ];
-    marks.answered(shard, number, before);
+    const update = (number: number) =>
+      scripts.updateTrips(keys, [
+        ...[partition, partitionEpoch, ttlMs, Math.floor(clock.now()), number],
+        ...args,
+      ]) as Promise<[refused: number, before: Buffer | null, needed: number[]]>;
+    const [refused, , needed] = await marks.write(shard, update, ([, before]) => before);
     if (refused === 1) return "refused";
     for (const { trip } of trips) this.#storedTrips.add(trip);
     return needed;
