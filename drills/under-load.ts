@@ -5,6 +5,7 @@ import { LiveLedger } from "../bench/load/live-ledger.ts";
 import { LoadDrivers } from "../bench/load/load-drivers.ts";
 import { readMetrics, total, untilPhasesAreStored } from "../bench/load/metrics.ts";
 import { pause, until } from "../bench/load/pause.ts";
+import { spread } from "../bench/load/spread.ts";
 import { StoreProbe } from "../bench/load/store-probe.ts";
 import { Viewers } from "../bench/load/viewers.ts";
 import { quantiles } from "../bench/report.ts";
@@ -84,10 +85,13 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
   const ledger = new LiveLedger();
   const tap = owned.use(await BusTap.open(deployment.engines.natsAddresses, "local", ledger, drivers.trips));
   // Two viewers look at each watched trip, over different edges.
-  const watched = drivers.trips.slice(0, Math.max(1, Math.ceil(args.viewers / 2)));
+  const watched = spread(drivers.trips, Math.max(1, Math.ceil(args.viewers / 2)));
   const viewers = await Viewers.create(deployment, watched, args.viewers, ledger);
   owned.defer(() => viewers.close());
-  const unwatched = drivers.trips.slice(-PROBED);
+  const unwatched = spread(
+    drivers.trips.filter((trip) => !watched.includes(trip)),
+    PROBED,
+  );
   drivers.start();
   await pause(WARM_UP_MS);
   await untilPhasesAreStored(deployment);

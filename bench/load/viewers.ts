@@ -12,6 +12,7 @@ import { type LedgerReader, LiveLedger } from "./live-ledger.ts";
 import { pause } from "./pause.ts";
 import { inTurn, type Service } from "./service.ts";
 import { seenPosition, versionOf } from "./sightings.ts";
+import { spread } from "./spread.ts";
 
 const RECONNECT_MS = 200;
 
@@ -42,11 +43,12 @@ export class Viewers {
     ledger = new LiveLedger(),
   ): Promise<Viewers> {
     const viewers = new Viewers(ledger);
+    const watched = spread(trips, count);
     const started: Promise<void>[] = [];
     for (let index = 0; index < count; index++) {
       const { promise, resolve } = Promise.withResolvers<void>();
       started.push(promise);
-      const trip = trips[tripOfViewer(index, count, trips.length)]!;
+      const trip = watched[index % watched.length]!;
       viewers.#watching.push(viewers.#watch(service, trip, index, trips.length, resolve));
     }
     await Promise.all(started);
@@ -132,11 +134,6 @@ export class Viewers {
     this.deviceToViewerMs.push(performance.timeOrigin + performance.now() - capturedAtMs);
     if (!update.trip) this.updateBytes.push(toBinary(TripUpdateSchema, update).length);
   }
-}
-
-/** Viewers who are fewer than the trips watch ones that lie apart: cars send in the order of their trips. */
-function tripOfViewer(index: number, viewers: number, trips: number): number {
-  return viewers < trips ? Math.floor((index * trips) / viewers) : index % trips;
 }
 
 function wire(version: Version): { generation: number; sequence: bigint; index: number } {
