@@ -16,7 +16,7 @@ import { startGateway } from "./gateway-role.ts";
 import { openKeys } from "./keys.ts";
 import { type App, type Parts, secureRandom } from "./parts.ts";
 import { announceNode } from "./placement.ts";
-import { choosePort } from "./ports.ts";
+import { checkPort, choosePort } from "./ports.ts";
 import { type Processor, startProcessor } from "./processor-role.ts";
 import { readRegions } from "./read-regions.ts";
 import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion } from "./region-parts.ts";
@@ -50,9 +50,11 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
   const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
   refuseEmbeddedAlone(settings, roles);
   await using stack = new AsyncDisposableStack();
+  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
+  await checkPort(httpPort, httpHost, given.has("httpPort"), "http.port");
+  if (roles.has("gateway")) await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
   const parts = await openParts(stack, settings, { ...options, clock, roles });
 
-  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
   // Before anybody gives us partitions: a start that can't listen must not move any.
   const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
 

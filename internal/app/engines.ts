@@ -3,10 +3,12 @@ import type { Settings } from "../config/settings.ts";
 import type { Limits } from "../core/limits.ts";
 import { type Clock, systemClock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
+import type { NatsLogOptions } from "../eventlog/nats/log.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { NatsBusOptions } from "../live/nats/bus.ts";
+import type { NatsLink } from "../nats/link.ts";
 import type { Leases } from "../partitions/lease.ts";
 import type { Snapshots } from "../partitions/snapshots.ts";
 import type { Nodes } from "../placement/nodes.ts";
@@ -49,6 +51,8 @@ type Openable = Engines & Ownership & { nodes: Nodes };
 type EngineTable = {
   [Port in keyof Openable]: Record<Settings["engines"], (context: EngineContext) => Promise<Openable[Port]>>;
 };
+/** Rejects with an EngineError where the real engine would find something that was made with other settings; makes nothing. */
+type Check = (context: EngineContext) => Promise<void>;
 
 /** The embedded log's file among what is kept of a region. */
 export const EMBEDDED_LOG_FILE = "log.sqlite";
@@ -64,15 +68,7 @@ export const ENGINES = {
     },
     async real({ links, region, limits, settings }) {
       const { openNatsLog } = await import("../eventlog/nats/log.ts");
-      return openNatsLog({
-        link: await links.nats(),
-        region,
-        partitions: limits.partitions,
-        replicas: settings.natsReplicas,
-        retentionMs: settings.logRetentionMs,
-        maxBytes: settings.logMaxBytes,
-        limits,
-      });
+      return openNatsLog(natsLogOptions(settings, limits, region, await links.nats()));
     },
   },
   history: {
@@ -188,15 +184,56 @@ export const ENGINES = {
   },
 } as const satisfies EngineTable;
 
-/** Opens the engines of a region; the stack closes them in reverse order. */
-export async function openEngines(stack: AsyncDisposableStack, context: EngineContext): Promise<Engines> {
+/** Of the ports whose real engines make something when they are opened. */
+export const CHECKS = {
+  async log({ links, region, limits, settings }) {
+    const { checkNatsLog } = await import("../eventlog/nats/log.ts");
+    await checkNatsLog(natsLogOptions(settings, limits, region, await links.nats()));
+  },
+  async leases({ links, region, limits, settings }) {
+    const { checkNatsLeases } = await import("../partitions/nats/leases.ts");
+    await checkNatsLeases({ link: await links.nats(), region, limits, replicas: settings.natsReplicas });
+  },
+  async snapshots({ links, region, settings }) {
+    const { checkNatsSnapshots } = await import("../partitions/nats/snapshots.ts");
+    await checkNatsSnapshots({ link: await links.nats(), region, replicas: settings.natsReplicas });
+  },
+  async nodes({ links, region, settings }) {
+    const { checkNatsNodes } = await import("../placement/nats/nodes.ts");
+    await checkNatsNodes({ link: await links.nats(), region, replicas: settings.natsReplicas });
+  },
+} as const satisfies { [Port in keyof Openable]?: Check };
+
+function natsLogOptions(settings: Settings, limits: Limits, region: string, link: NatsLink): NatsLogOptions {
+  const { natsReplicas: replicas, logRetentionMs: retentionMs, logMaxBytes: maxBytes } = settings;
+  return { link, region, partitions: limits.partitions, replicas, retentionMs, maxBytes, limits };
+}
+
+/** What makes nothing when it is opened. */
+export type Stores = Pick<Engines, "history" | "trips" | "latest">;
+
+/** Opens the stores of a region; the stack closes them in reverse order. */
+export async function openStores(stack: AsyncDisposableStack, context: EngineContext): Promise<Stores> {
   const { engines } = context.settings;
-  const { log, history, trips, latest, bus } = ENGINES;
+  const { history, trips, latest } = ENGINES;
   return {
     history: await history[engines](context),
     trips: await trips[engines](context),
-    log: stack.use(await log[engines](context)),
     latest: stack.use(await latest[engines](context)),
+  };
+}
+
+/** Opens log and bus of a region beside its stores; the stack closes them in reverse order. */
+export async function openEngines(
+  stack: AsyncDisposableStack,
+  context: EngineContext,
+  stores: Stores,
+): Promise<Engines> {
+  const { engines } = context.settings;
+  const { log, bus } = ENGINES;
+  return {
+    ...stores,
+    log: stack.use(await log[engines](context)),
     bus: engines === "embedded" ? await bus.embedded(context) : stack.use(await bus.real(context)),
   };
 }

@@ -30,6 +30,16 @@ export async function choosePort(
   throw new PortTakenError(`${setting}: ports ${wanted} to ${wanted + TRIES - 1} of ${host} are all taken`);
 }
 
+/** Rejects when the port was set by hand and is taken, so that a start which can't listen has done nothing yet. */
+export async function checkPort(
+  wanted: number,
+  host: string,
+  given: boolean,
+  setting: string,
+): Promise<void> {
+  if (given) await choosePort(wanted, host, given, setting, () => {});
+}
+
 /** The host as it stands in an address with a port: IPv6 in brackets. */
 export function urlHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;

@@ -11,7 +11,15 @@ import { routedHistory } from "../regions/routed/history.ts";
 import { routedLatest } from "../regions/routed/latest.ts";
 import { routedTrips } from "../regions/routed/trips.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { ENGINES, type EngineContext, type Engines, openEngines } from "./engines.ts";
+import {
+  CHECKS,
+  ENGINES,
+  type EngineContext,
+  type Engines,
+  openEngines,
+  openStores,
+  type Stores,
+} from "./engines.ts";
 import { linksOf, type Share } from "./links.ts";
 import type { RegionParts } from "./parts.ts";
 import type { Role } from "./roles.ts";
@@ -63,11 +71,26 @@ export async function openRegions(
     });
   if (settings.engines === "embedded")
     for (const { path } of contexts) await mkdir(path(), { recursive: true });
-  // Every server first: where one can't be reached, nothing has been made on another.
-  if (settings.engines === "real") for (const { links } of contexts) await links.open();
-  for (const context of contexts)
-    opened.set(context.region, { context, engines: await openEngines(stack, context) });
+  // All that can be wrong first: where it is, nothing has been made anywhere.
+  if (settings.engines === "real") await check(contexts, roles);
+  const stores: Stores[] = [];
+  for (const context of contexts) stores.push(await openStores(stack, context));
+  for (const [i, context] of contexts.entries())
+    opened.set(context.region, { context, engines: await openEngines(stack, context, stores[i]!) });
   return opened;
+}
+
+/** Rejects with an EngineError when a server can't be used, or holds what was made with other settings. */
+async function check(contexts: readonly EngineContext[], roles: ReadonlySet<Role>): Promise<void> {
+  for (const { links } of contexts) await links.open();
+  const isProcessor = roles.has("processor");
+  const letsIn = roles.has("gateway") || roles.has("edge");
+  const checks = [
+    CHECKS.log,
+    ...(letsIn ? [CHECKS.nodes] : []),
+    ...(isProcessor ? [CHECKS.snapshots, CHECKS.leases] : []),
+  ];
+  for (const context of contexts) for (const each of checks) await each(context);
 }
 
 /** Opens the registry of gateways and edges of every region; the stack closes them. */

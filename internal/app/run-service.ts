@@ -7,6 +7,7 @@ import { RegionFileError } from "../regions/region-file.ts";
 import { createTelemetry } from "../telemetry/create-telemetry.ts";
 import { startApp } from "./app.ts";
 import { DataFolderHeldError } from "./data-folder.ts";
+import { endProcess } from "./end-process.ts";
 import { PortTakenError } from "./ports.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
 import { serviceUsage } from "./service-usage.ts";
@@ -22,8 +23,15 @@ const KNOWN = [
 ];
 
 /**
- * Runs a process of the service until SIGINT or SIGTERM: prints its ports, and `ready` once it is. A start that fails
- * says why on standard error, a line for each thing that is wrong, and exits with 1, or with 2 when the command line is.
+ * From the signal until the process has ended, whatever hangs: an engine that answers nobody is not waited for. What is not
+ * stored by then is in the log, and read from there by whoever comes next, or in the spool.
+ */
+const END_WITHIN_MS = 10_000;
+
+/**
+ * Runs a process of the service until SIGINT or SIGTERM, then ends it: prints its ports, and `ready` once it is. A start
+ * that fails says why on standard error, a line for each thing that is wrong, and exits with 1, or with 2 when the command
+ * line is; so does an end that takes too long.
  * @param name of the process, on log lines
  */
 export async function runService(name: string, roles: ReadonlySet<Role>): Promise<void> {
@@ -34,29 +42,42 @@ export async function runService(name: string, roles: ReadonlySet<Role>): Promis
     return;
   }
   const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  void stop.then(() => {
+    setTimeout(() => {
+      process.stderr.write(`not all could be ended within ${END_WITHIN_MS / 1_000} s\n`);
+      endProcess(1);
+    }, END_WITHIN_MS).unref();
+  });
   try {
-    const settings = loadSettings(readEnvironment(), argv, rolesDefaults(roles));
-    const { telemetryLevel: level, telemetryFormat: format } = settings;
-    const telemetry = createTelemetry({ role: name, level, format });
-    await using app = await startApp(settings, { telemetry, print, roles });
-    print(`http  ${app.httpUrl}`);
-    if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
-    if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);
-    let isStopping = false;
-    void stop.then(() => {
-      isStopping = true;
-    });
-    const ready = app.ready().then(() => {
-      if (!isStopping) print(`ready ${app.httpUrl}`);
-    });
-    await Promise.race([ready, stop]);
-    await stop;
-    print("stopping");
+    await run(name, roles, { argv, print, stop });
+    endProcess(0);
   } catch (error) {
     const known = KNOWN.some((kind) => error instanceof kind);
     process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
-    process.exitCode = error instanceof SettingsError && error.misused ? 2 : 1;
+    endProcess(error instanceof SettingsError && error.misused ? 2 : 1);
   }
+}
+
+type Terminal = { argv: string[]; print(line: string): void; stop: Promise<unknown> };
+
+async function run(name: string, roles: ReadonlySet<Role>, { argv, print, stop }: Terminal): Promise<void> {
+  const settings = loadSettings(readEnvironment(), argv, rolesDefaults(roles));
+  const { telemetryLevel: level, telemetryFormat: format } = settings;
+  const telemetry = createTelemetry({ role: name, level, format });
+  await using app = await startApp(settings, { telemetry, print, roles });
+  print(`http  ${app.httpUrl}`);
+  if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
+  if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);
+  let isStopping = false;
+  void stop.then(() => {
+    isStopping = true;
+  });
+  const ready = app.ready().then(() => {
+    if (!isStopping) print(`ready ${app.httpUrl}`);
+  });
+  await Promise.race([ready, stop]);
+  await stop;
+  print("stopping");
 }
 
 /** A role process works on the real engines and has no demo of its own unless it is told so. */

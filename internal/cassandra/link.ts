@@ -11,6 +11,10 @@ import { checkVersion } from "./server-version.ts";
 
 /** How long the first connection and its checks may take in all. */
 const START_DEADLINE_MS = 10_000;
+/** How often the link looks whether any node is left. */
+const LOOK_PERIOD_MS = 250;
+/** Waits between attempts to come back grow from the first to the second, each times 0.5 to 1.5. */
+const RECONNECT_MS = { first: 250, longest: 2_000 } as const;
 /** Requests under way at once, and as many again that wait; beyond, they are refused with STORE_UNAVAILABLE. */
 const MAX_IN_FLIGHT = 512;
 const MAX_WAITING = 8_192;
@@ -20,7 +24,7 @@ const MAX_WAITING = 8_192;
  * comes back by itself for ever. Whoever opened it disposes it, after the engines on it.
  */
 export type CassandraLink = AsyncDisposable & {
-  /** For what the methods below don't cover; its errors are the driver's. */
+  /** For what the methods below don't cover; its errors are the driver's. Another one after every outage. */
   readonly client: Client;
   readonly keyspace: string;
   /** Version of the node first connected to, e.g. `5.0.6`; ScyllaDB tells the version it is compatible with. */
@@ -65,7 +69,7 @@ export async function connectCassandra(
       await checkSchema(client, options);
       return version;
     });
-    return new Link(client, options.keyspace, serverVersion);
+    return new Link(options, clock, client, serverVersion);
   } catch (cause) {
     await client.shutdown();
     throw connectProblem(options, cause);
@@ -91,36 +95,52 @@ export async function inTime<T>(
   }
 }
 
+/**
+ * Where no node is left, the driver's client is given up and a new one made until one connects. The driver would come back
+ * by itself, but (4.10.0) it then has two of its loops at work from the next outage on, which trip over each other and end
+ * the process, and forgets pools that go on for ever.
+ */
 class Link implements CassandraLink {
-  readonly client: Client;
   readonly keyspace: string;
   readonly serverVersion: string;
+  readonly #options: CassandraOptions;
+  readonly #clock: Clock;
   readonly #gate = new Gate(MAX_IN_FLIGHT, MAX_WAITING);
-  #closed = false;
+  readonly #closing = new AbortController();
+  readonly #stopLooking: () => void;
+  #client: Client;
+  #replacing: Promise<void> | undefined;
 
-  constructor(client: Client, keyspace: string, serverVersion: string) {
-    this.client = client;
-    this.keyspace = keyspace;
+  constructor(options: CassandraOptions, clock: Clock, client: Client, serverVersion: string) {
+    this.keyspace = options.keyspace;
     this.serverVersion = serverVersion;
+    this.#options = options;
+    this.#clock = clock;
+    this.#client = client;
+    this.#watch(client);
+    this.#stopLooking = clock.every(LOOK_PERIOD_MS, () => this.#look());
+  }
+
+  get client(): Client {
+    return this.#client;
   }
 
   get connected(): boolean {
-    if (this.#closed) return false;
-    const state = this.client.getState();
-    return state.getConnectedHosts().some((host) => state.getOpenConnections(host) > 0);
+    return !this.#closing.signal.aborted && !this.#replacing && isConnected(this.#client);
   }
 
   execute(cql: string, params: readonly unknown[], options: StatementOptions = {}): Promise<types.ResultSet> {
-    return this.#run(() => this.client.execute(cql, params as unknown[], driverOptions(options)));
+    return this.#run(() => this.#client.execute(cql, params as unknown[], driverOptions(options)));
   }
 
   batch(statements: readonly Statement[], options: StatementOptions = {}): Promise<types.ResultSet> {
-    return this.#run(() => this.client.batch([...statements], { ...driverOptions(options), logged: false }));
+    return this.#run(() => this.#client.batch([...statements], { ...driverOptions(options), logged: false }));
   }
 
   #run<T>(task: () => Promise<T>): Promise<T> {
     return this.#gate.run(async () => {
-      if (this.#closed) throw new BimrideError("STORE_UNAVAILABLE", "The connection to Cassandra is closed.");
+      if (this.#closing.signal.aborted)
+        throw new BimrideError("STORE_UNAVAILABLE", "The connection to Cassandra is closed.");
       try {
         return await task();
       } catch (cause) {
@@ -130,9 +150,53 @@ class Link implements CassandraLink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    await this.client.shutdown();
+    this.#stopLooking();
+    this.#closing.abort();
+    await this.#client.shutdown();
   }
+
+  #watch(client: Client): void {
+    client.on("hostDown", () => {
+      if (client === this.#client) this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.#closing.signal.aborted || this.#replacing || isConnected(this.#client)) return;
+    this.#replacing = this.#replace().finally(() => {
+      this.#replacing = undefined;
+    });
+  }
+
+  /** Never rejects. */
+  async #replace(): Promise<void> {
+    const { signal } = this.#closing;
+    givenUp(this.#client);
+    for (let waitMs: number = RECONNECT_MS.first; !signal.aborted; waitMs *= 2) {
+      const next = newClient(this.#options, this.keyspace);
+      try {
+        await next.connect();
+        if (signal.aborted) return givenUp(next);
+        this.#client = next;
+        this.#watch(next);
+        return;
+      } catch {
+        givenUp(next);
+        const longestMs = Math.min(waitMs, RECONNECT_MS.longest);
+        await sleep(this.#clock, longestMs * (0.5 + Math.random()), signal);
+      }
+    }
+  }
+}
+
+function isConnected(client: Client): boolean {
+  const state = client.getState();
+  return state.getConnectedHosts().some((host) => state.getOpenConnections(host) > 0);
+}
+
+/** Ends a client of which nothing is expected any more. */
+function givenUp(client: Client): void {
+  client.shutdown().catch(() => undefined); // it had nothing left to end properly
 }
 
 function driverOptions({ idempotent = true, serial = false, fetchSize, pageState }: StatementOptions) {

@@ -28,7 +28,10 @@ export function connectProblem(options: NatsOptions, cause: unknown): EngineErro
     const who = options.credentials || options.user ? "the credentials" : "a connection without credentials";
     return new EngineError(setting, `the NATS server at ${where} refuses ${who}`, { cause });
   }
-  if (codes.some((code) => CERTIFICATE_CODES.has(code)))
+  const isUntrusted = codes.some((code) => CERTIFICATE_CODES.has(code));
+  if (isUntrusted && !options.tls)
+    return new EngineError("nats.tls", `is false, but the NATS server at ${where} wants TLS`, { cause });
+  if (isUntrusted)
     return new EngineError("nats.ca_file", `the certificate of the NATS server at ${where} is not trusted`, {
       cause,
     });

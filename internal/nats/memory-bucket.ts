@@ -1,6 +1,13 @@
-import { JetStreamApiCodes, JetStreamApiError, jetstream, type StreamInfo } from "@nats-io/jetstream";
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { EngineError } from "../core/engine-error.ts";
+import { findStream } from "./find-stream.ts";
 import type { NatsLink } from "./link.ts";
 
 /** A key-value bucket in the servers' memory: fast, and empty after all servers that held it were down at once. */
@@ -49,12 +56,7 @@ export async function openMemoryBucket(link: NatsLink, options: MemoryBucketOpti
       allow_direct: false,
     });
     const { streamInfo } = await bucket.status();
-    const differing = settingThatDiffers(streamInfo, options);
-    if (differing)
-      throw new EngineError(
-        "nats.servers",
-        `the bucket ${options.name} was made with another ${differing}; delete it, it holds nothing that lasts`,
-      );
+    refuseOther(streamInfo, options);
     if (streamInfo.config.num_replicas !== options.replicas) {
       const manager = await client.jetstreamManager(false);
       await manager.streams.update(streamInfo.config.name, { num_replicas: options.replicas });
@@ -69,6 +71,22 @@ export async function openMemoryBucket(link: NatsLink, options: MemoryBucketOpti
       );
     throw cause;
   }
+}
+
+/** Rejects as {@link openMemoryBucket} does where the bucket is there and was made otherwise; makes nothing. */
+export async function checkMemoryBucket(link: NatsLink, options: MemoryBucketOptions): Promise<void> {
+  const manager = await jetstreamManager(link.connection, { timeout: options.requestMs, checkAPI: false });
+  const found = await findStream(manager, `KV_${options.name}`);
+  if (found) refuseOther(found, options);
+}
+
+function refuseOther(found: StreamInfo, options: MemoryBucketOptions): void {
+  const differing = settingThatDiffers(found, options);
+  if (!differing) return;
+  throw new EngineError(
+    "nats.servers",
+    `the bucket ${options.name} was made with another ${differing}; delete it, it holds nothing that lasts`,
+  );
 }
 
 const REPLICA_CODES = new Set([REPLICAS_NEED_CLUSTER, NO_SUITABLE_PEERS]);

@@ -24,7 +24,8 @@ export async function probeRedis(options: RedisOptions): Promise<void> {
   for (const [i, node] of each.entries()) {
     if (knocked[i]!.status === "rejected") continue;
     try {
-      return await probeNode(node);
+      await probeNode(node);
+      return checkCount(options);
     } catch (error) {
       problem ??= error;
       const isOfNode = error instanceof EngineError && error.setting === "redis.nodes";
@@ -97,6 +98,11 @@ function checkMode(options: RedisOptions, cluster: boolean): void {
     "redis.cluster",
     `is ${options.cluster}, but the server at ${nodesText(options)} ${what}`,
   );
+}
+
+function checkCount({ cluster, nodes }: RedisOptions): void {
+  if (cluster || nodes.length === 1) return;
+  throw new EngineError("redis.nodes", `names ${nodes.length} servers, and only a Redis Cluster has several`);
 }
 
 async function checkCluster(options: RedisOptions, client: Redis): Promise<void> {

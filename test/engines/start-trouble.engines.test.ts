@@ -12,6 +12,7 @@ import { CASSANDRA_DATA_CENTER } from "../kit/engines/cassandra.ts";
 import { startNats } from "../kit/engines/nats.ts";
 import { startRedis } from "../kit/engines/redis.ts";
 import { sharedEngines } from "../kit/engines/shared.ts";
+import { fakeServer } from "../kit/fake-server.ts";
 import { type TempFolder, tempFolder } from "../kit/temp-folder.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../cmd/launch.js", import.meta.url));
@@ -88,6 +89,38 @@ describe("a start that can't work ends with one line that names the setting, and
       { BIMRIDE_CASSANDRA_CONTACT_POINTS: "127.0.0.1:1" },
       /^cassandra\.contact_points: /,
     );
+  });
+
+  test("a NATS server that takes the connection and says nothing", { timeout: 120_000 }, async () => {
+    using mute = await fakeServer();
+    const different = { BIMRIDE_NATS_SERVERS: mute.address };
+    for (const role of ROLES) await expectRefusal(role, different, /^nats\.servers: no NATS server answers/);
+  });
+
+  test("a port that is taken", { timeout: 120_000 }, async () => {
+    using taken = await fakeServer();
+    const port = taken.address.split(":")[1]!;
+    for (const role of ROLES) await expectRefusal(role, { BIMRIDE_HTTP_PORT: port }, /^http\.port: /);
+    await expectRefusal("gateway", { BIMRIDE_GRPC_PORT: port }, /^grpc\.port: /);
+  });
+
+  test.each([
+    ["gateway", "KV_nodes"],
+    ["edge", "KV_nodes"],
+    ["processor", "KV_LEASES"],
+    ["processor", "OBJ_SNAPSHOTS"],
+  ])("%s: a bucket with other settings, which stays as it is", async (role, bucket) => {
+    await using folder = await tempFolder();
+    const region = `s${randomBytes(4).toString("hex")}`;
+    await using link = await connectNats({ servers: [sharedEngines().nats], name: "start-test" });
+    const manager = await jetstreamManager(link.connection);
+    const name = `${bucket}_${region}`;
+    await manager.streams.add({ name, subjects: [`elsewhere.${region}`], storage: StorageType.File });
+    const { code, err } = await start(role, folder, { BIMRIDE_REGION: region });
+    expect(code).toBe(1);
+    expect(err.trim()).toMatch(/^nats\.servers: the bucket .* was made with another storage; delete it/);
+    expect(await streamsOf(sharedEngines().nats, region)).toEqual([name]);
+    await manager.streams.delete(name);
   });
 
   test("wrong credentials", { timeout: 120_000 }, async () => {

@@ -14,7 +14,14 @@ import type { EventLog, LogBounds, LogEntry } from "../log.ts";
 import { Availability } from "./availability.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReadSource, readEntries } from "./reader.ts";
-import { allSubjects, ensureStream, type LogStreamOptions, partitionSubjects, streamName } from "./stream.ts";
+import {
+  allSubjects,
+  checkStream,
+  ensureStream,
+  type LogStreamOptions,
+  partitionSubjects,
+  streamName,
+} from "./stream.ts";
 
 export type NatsLogOptions = LogStreamOptions & {
   /** Stays its owner's: the log does not close it. */
@@ -41,12 +48,18 @@ const FIRST_MARGIN_MS = 60_000;
  * default an entry survives the death of a server's process, not the power cut of all its replicas at once.
  */
 export async function openNatsLog(options: NatsLogOptions): Promise<EventLog> {
-  const manager = await jetstreamManager(options.link.connection, {
-    checkAPI: false,
-    timeout: API_TIMEOUT_MS,
-  });
+  const manager = await managerOf(options);
   await ensureStream(manager, options, options.clock ?? systemClock);
   return new NatsLog(options, manager);
+}
+
+/** Rejects as {@link openNatsLog} does where the stream is there and was made with other settings; makes nothing. */
+export async function checkNatsLog(options: NatsLogOptions): Promise<void> {
+  await checkStream(await managerOf(options), options, options.clock ?? systemClock);
+}
+
+function managerOf({ link }: NatsLogOptions): Promise<JetStreamManager> {
+  return jetstreamManager(link.connection, { checkAPI: false, timeout: API_TIMEOUT_MS });
 }
 
 class NatsLog implements EventLog {

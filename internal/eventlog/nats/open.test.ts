@@ -1,11 +1,17 @@
-import { DiscardPolicy, type JetStreamManager, jetstreamManager, StorageType } from "@nats-io/jetstream";
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  jetstreamManager,
+  type PersistMode,
+  StorageType,
+} from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { describe, expect, test } from "vitest";
 import { sharedEngines } from "../../../test/kit/engines/shared.ts";
 import { connectNats, type NatsLink } from "../../nats/link.ts";
 import { freshPrefix, TEST_LOG } from "./kit.ts";
 import { openNatsLog } from "./log.ts";
-import { partitionSubjects } from "./stream.ts";
+import { DUPLICATE_WINDOW_MS, partitionSubjects } from "./stream.ts";
 
 /** A link, a name of its own, and the stream of that name removed at the end. */
 async function scene(): Promise<
@@ -54,16 +60,18 @@ describe("opening the NATS log", () => {
     await Promise.all(logs.map((log) => log[Symbol.asyncDispose]()));
   });
 
-  test("gives an existing stream another retention and size, and keeps what is in it", async () => {
+  test("gives an existing stream the retention, size and ways asked for, and keeps what is in it", async () => {
     await using at = await scene();
     {
       await using log = await openNatsLog({ ...TEST_LOG, link: at.link, prefix: at.prefix });
       await log.append(0, new Uint8Array(3));
     }
+    await at.manager.streams.update(at.stream, { duplicate_window: nanos(100), allow_direct: false });
     const other = { retentionMs: 2 * TEST_LOG.retentionMs, maxBytes: 2 * TEST_LOG.maxBytes };
     await using _log = await openNatsLog({ ...TEST_LOG, ...other, link: at.link, prefix: at.prefix });
     const { config, state } = await at.manager.streams.info(at.stream);
     expect(config).toMatchObject({ max_age: nanos(other.retentionMs), max_bytes: other.maxBytes });
+    expect(config).toMatchObject({ duplicate_window: nanos(DUPLICATE_WINDOW_MS), allow_direct: true });
     expect(state.messages).toBe(1);
   });
 
@@ -71,6 +79,14 @@ describe("opening the NATS log", () => {
     ["partitions", { subjects: ["log.eu1.0", "log.eu1.1"] }, /^nats\.servers: .* 2 partitions, not with 4$/],
     ["storage", { storage: StorageType.Memory }, /^nats\.servers: .* memory storage, not with file storage$/],
     ["discard policy", { discard: DiscardPolicy.Old }, /^nats\.servers: .* another policy/],
+    ["max_msgs", { max_msgs: 5 }, /^nats\.servers: .* max_msgs, which could lose entries$/],
+    ["max_msgs_per_subject", { max_msgs_per_subject: 3 }, / max_msgs_per_subject, which could/],
+    ["max_msg_size", { max_msg_size: 10 }, / max_msg_size, which could/],
+    ["max_consumers", { max_consumers: 1 }, / max_consumers, which could/],
+    ["no_ack", { no_ack: true }, / no_ack, which could/],
+    ["subject_transform", { subject_transform: { src: ">", dest: "elsewhere.>" } }, / subject_transform, /],
+    ["allow_msg_ttl", { allow_msg_ttl: true }, / allow_msg_ttl, which could/],
+    ["persist_mode", { persist_mode: "async" as PersistMode }, / persist_mode async, which could/],
   ])("refuses a stream with other %s, and leaves it as it is", async (_, different, message) => {
     await using at = await scene();
     const { subjects = partitionSubjects(TEST_LOG), ...rest } = different as { subjects?: string[] };

@@ -1,16 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   DiscardPolicy,
-  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
-  type StreamInfo,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { EngineError } from "../../core/engine-error.ts";
 import type { Clock } from "../../core/time.ts";
+import { findStream } from "../../nats/find-stream.ts";
 import { whileItBegins } from "../../nats/while-it-begins.ts";
 
 /** What the stream of a region's log is made of. */
@@ -50,9 +50,10 @@ export function allSubjects({ prefix = "", region }: LogStreamOptions): string {
 }
 
 /**
- * Makes the stream when it is missing; gives an existing one the retention and size asked for. Rejects with an
- * EngineError when the existing one has other partitions, replicas, storage or discard policy: these decide where an
- * entry lies and whether it is safe, so nothing is changed then.
+ * Makes the stream when it is missing; gives an existing one the retention and size asked for, and how entries are known
+ * again and read. Rejects with an EngineError when the existing one has other partitions, replicas, storage or discard
+ * policy, or anything that Bimride never asks for and that could lose an entry: these decide where an entry lies and
+ * whether it is safe, so nothing is changed then.
  */
 export async function ensureStream(
   manager: JetStreamManager,
@@ -67,13 +68,30 @@ export async function ensureStream(
   }
 }
 
+/** Rejects as {@link ensureStream} does where the stream is there and was made otherwise; makes and changes nothing. */
+export async function checkStream(
+  manager: JetStreamManager,
+  options: LogStreamOptions,
+  clock: Clock,
+): Promise<void> {
+  const wanted = wantedConfig(options);
+  try {
+    const found = await whileItBegins(clock, () => findStream(manager, wanted.name));
+    if (found) compare(found.config, wanted);
+  } catch (cause) {
+    throw cause instanceof EngineError ? cause : streamProblem(wanted.name, cause);
+  }
+}
+
 async function ensure(manager: JetStreamManager, wanted: ReturnType<typeof wantedConfig>): Promise<void> {
   const found = await findStream(manager, wanted.name);
   if (!found) await addStream(manager, wanted);
   const { config } = found ?? (await manager.streams.info(wanted.name));
   compare(config, wanted);
-  if (config.max_age !== wanted.max_age || config.max_bytes !== wanted.max_bytes)
-    await manager.streams.update(wanted.name, { max_age: wanted.max_age, max_bytes: wanted.max_bytes });
+  const { max_age, max_bytes, duplicate_window, allow_direct } = wanted;
+  const changing = { max_age, max_bytes, duplicate_window, allow_direct };
+  if (!isDeepStrictEqual({ ...config, ...changing }, { ...config }))
+    await manager.streams.update(wanted.name, changing);
 }
 
 function wantedConfig(options: LogStreamOptions) {
@@ -90,16 +108,6 @@ function wantedConfig(options: LogStreamOptions) {
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
   } satisfies Partial<StreamConfig>;
-}
-
-async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
-  try {
-    return await manager.streams.info(name);
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
-      return undefined;
-    throw error;
-  }
 }
 
 async function addStream(manager: JetStreamManager, wanted: ReturnType<typeof wantedConfig>): Promise<void> {
@@ -123,7 +131,25 @@ function compare(found: StreamConfig, wanted: ReturnType<typeof wantedConfig>): 
     throw differs("nats.servers", `${found.storage} storage, not with ${wanted.storage} storage`);
   if (found.discard !== wanted.discard || found.retention !== wanted.retention)
     throw differs("nats.servers", "another policy of what leaves when: entries could vanish unread");
+  const foreign = FOREIGN.find(([, isSet]) => isSet(found));
+  if (foreign) throw differs("nats.servers", `${foreign[0]}, which could lose entries`);
 }
+
+/** What makes a stream keep, take or answer less than the log needs, by its name in the server's configuration. */
+const FOREIGN: readonly (readonly [name: string, isSet: (config: StreamConfig) => boolean])[] = [
+  ["max_msgs", ({ max_msgs }) => max_msgs > 0],
+  ["max_msgs_per_subject", ({ max_msgs_per_subject }) => max_msgs_per_subject > 0],
+  ["max_msg_size", ({ max_msg_size }) => max_msg_size > 0],
+  ["max_consumers", ({ max_consumers }) => max_consumers > 0],
+  ["no_ack", ({ no_ack }) => no_ack === true],
+  ["sealed", ({ sealed }) => sealed],
+  ["subject_transform", ({ subject_transform }) => subject_transform !== undefined],
+  ["mirror", ({ mirror }) => mirror !== undefined],
+  ["sources", ({ sources }) => (sources?.length ?? 0) > 0],
+  ["allow_msg_ttl", ({ allow_msg_ttl }) => allow_msg_ttl === true],
+  // An ack would come before the disk has the entry.
+  ["persist_mode async", ({ persist_mode }) => persist_mode === "async"],
+];
 
 function streamProblem(name: string, cause: unknown): EngineError {
   const code = cause instanceof JetStreamApiError ? cause.code : 0;

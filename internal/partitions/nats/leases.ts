@@ -1,5 +1,6 @@
 import type { Limits } from "../../core/limits.ts";
 import { sleep } from "../../core/time.ts";
+import { checkMemoryBucket, type MemoryBucketOptions } from "../../nats/memory-bucket.ts";
 import type { NatsRegistryOptions } from "../../nats/registry-options.ts";
 import { startProblem } from "../../nats/start-problem.ts";
 import type { Lease, Leases } from "../lease.ts";
@@ -31,6 +32,29 @@ export async function openNatsLeases(options: NatsLeasesOptions): Promise<Leases
   return leases;
 }
 
+/** Rejects as {@link openNatsLeases} does where the bucket is there and was made otherwise; makes nothing. */
+export async function checkNatsLeases(options: BucketOwner): Promise<void> {
+  const bucket = bucketOf(options);
+  try {
+    await checkMemoryBucket(options.link, bucket);
+  } catch (cause) {
+    throw startProblem(`the bucket ${bucket.name}`, cause);
+  }
+}
+
+type BucketOwner = Pick<NatsLeasesOptions, "link" | "region" | "replicas" | "prefix" | "limits">;
+
+function bucketOf({ prefix = "", region, replicas, limits }: BucketOwner): MemoryBucketOptions {
+  return {
+    name: `${prefix}LEASES_${region}`,
+    replicas,
+    maxBytes: MAX_BUCKET_BYTES,
+    maxAgeMs: 0,
+    agingMarkers: true,
+    requestMs: limits.memberSilentMs / 2,
+  };
+}
+
 class NatsLeases implements Leases {
   readonly #options: NatsLeasesOptions;
   readonly #membership: Membership;
@@ -39,28 +63,21 @@ class NatsLeases implements Leases {
   /** Largest epoch seen per partition, which a lost bucket forgets. */
   readonly #epochs = new Map<number, number>();
   readonly #handOvers = new Set<Promise<void>>();
-  readonly #bucketName: string;
+  readonly #bucket: MemoryBucketOptions;
   #underWay: Promise<void> | undefined;
   #again = false;
   #cancelTimer = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(options: NatsLeasesOptions) {
-    const { link, region, memberId, clock, limits, replicas, onError, prefix = "" } = options;
+    const { link, memberId, clock, limits, onError } = options;
     const { memberRenewMs, memberSilentMs } = limits;
     this.#options = options;
-    this.#bucketName = `${prefix}LEASES_${region}`;
+    this.#bucket = bucketOf(options);
     this.#announcer = new Announcer(() => this.#current(), onError);
     this.#membership = new Membership({
       ...{ link, clock, onError },
-      bucket: {
-        name: this.#bucketName,
-        replicas,
-        maxBytes: MAX_BUCKET_BYTES,
-        maxAgeMs: 0,
-        agingMarkers: true,
-        requestMs: memberSilentMs / 2,
-      },
+      bucket: this.#bucket,
       memberId: memberId.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64),
       renewMs: memberRenewMs,
       // Over before anybody can have taken it: others count from when they saw the renewal, this from when it was sent.
@@ -75,7 +92,7 @@ class NatsLeases implements Leases {
     try {
       await this.#membership.open();
     } catch (cause) {
-      throw startProblem(`the bucket ${this.#bucketName}`, cause);
+      throw startProblem(`the bucket ${this.#bucket.name}`, cause);
     }
   }
 

@@ -1,7 +1,8 @@
-import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import { type ObjectStore, Objm, StorageType, setSha256Backend } from "@nats-io/obj";
 import { nanos } from "@nats-io/transport-node";
 import { EngineError } from "../../core/engine-error.ts";
+import { findStream } from "../../nats/find-stream.ts";
 import type { NatsLink } from "../../nats/link.ts";
 
 export type SnapshotBucketOptions = {
@@ -38,15 +39,26 @@ export async function openSnapshotBucket(options: SnapshotBucketOptions): Promis
   const manager = await jetstreamManager(link.connection, { timeout: requestMs, checkAPI: false });
   const bucket = { store, manager, stream: `OBJ_${name}` };
   const { config } = await manager.streams.info(bucket.stream);
-  if (config.storage !== StorageType.Memory)
-    throw new EngineError(
-      "nats.servers",
-      `the bucket ${name} was made with another storage; delete it, it holds nothing that lasts`,
-    );
+  refuseOther(config, name);
   if (config.num_replicas !== replicas)
     await manager.streams.update(bucket.stream, { num_replicas: replicas });
   await removeAbandoned(bucket, name);
   return bucket;
+}
+
+/** Rejects as {@link openSnapshotBucket} does where the bucket is there and was made otherwise; makes nothing. */
+export async function checkSnapshotBucket({ link, name, requestMs }: SnapshotBucketOptions): Promise<void> {
+  const manager = await jetstreamManager(link.connection, { timeout: requestMs, checkAPI: false });
+  const found = await findStream(manager, `OBJ_${name}`);
+  if (found) refuseOther(found.config, name);
+}
+
+function refuseOther({ storage }: StreamConfig, name: string): void {
+  if (storage === StorageType.Memory) return;
+  throw new EngineError(
+    "nats.servers",
+    `the bucket ${name} was made with another storage; delete it, it holds nothing that lasts`,
+  );
 }
 
 async function removeAbandoned({ store, manager, stream }: SnapshotBucket, name: string): Promise<void> {

@@ -8,7 +8,12 @@ import { startProblem } from "../../nats/start-problem.ts";
 import { whileItBegins } from "../../nats/while-it-begins.ts";
 import { checkSnapshotName, framed, unframed } from "../snapshot-frame.ts";
 import type { Snapshots } from "../snapshots.ts";
-import { openSnapshotBucket, type SnapshotBucket } from "./snapshot-bucket.ts";
+import {
+  checkSnapshotBucket,
+  openSnapshotBucket,
+  type SnapshotBucket,
+  type SnapshotBucketOptions,
+} from "./snapshot-bucket.ts";
 
 export type NatsSnapshotsOptions = {
   /** Stays its owner's: the snapshots do not close it. */
@@ -39,14 +44,28 @@ const RETRY_MS = 100;
  * `save` and `load` reject with STORE_UNAVAILABLE within half a minute.
  */
 export async function openNatsSnapshots(options: NatsSnapshotsOptions): Promise<Snapshots> {
-  const { link, region, replicas, clock = systemClock, prefix = "" } = options;
-  const name = `${prefix}SNAPSHOTS_${region}`;
-  const open = () => openSnapshotBucket({ link, name, replicas, requestMs: REQUEST_MS });
+  const { link, clock = systemClock } = options;
+  const bucket = bucketOf(options);
+  const open = () => openSnapshotBucket(bucket);
   try {
     return new NatsSnapshots(link, clock, await whileItBegins(clock, open), open);
   } catch (cause) {
-    throw startProblem(`the bucket ${name}`, cause);
+    throw startProblem(`the bucket ${bucket.name}`, cause);
   }
+}
+
+/** Rejects as {@link openNatsSnapshots} does where the bucket is there and was made otherwise; makes nothing. */
+export async function checkNatsSnapshots(options: NatsSnapshotsOptions): Promise<void> {
+  const bucket = bucketOf(options);
+  try {
+    await checkSnapshotBucket(bucket);
+  } catch (cause) {
+    throw startProblem(`the bucket ${bucket.name}`, cause);
+  }
+}
+
+function bucketOf({ link, region, replicas, prefix = "" }: NatsSnapshotsOptions): SnapshotBucketOptions {
+  return { link, name: `${prefix}SNAPSHOTS_${region}`, replicas, requestMs: REQUEST_MS };
 }
 
 class NatsSnapshots implements Snapshots {

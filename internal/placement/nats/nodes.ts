@@ -2,9 +2,15 @@ import type { KV, KvEntry } from "@nats-io/kv";
 import type { Limits } from "../../core/limits.ts";
 import { sleep } from "../../core/time.ts";
 import { BucketWatch } from "../../nats/bucket-watch.ts";
-import { isPresent, type MemoryBucketOptions, openMemoryBucket } from "../../nats/memory-bucket.ts";
+import {
+  checkMemoryBucket,
+  isPresent,
+  type MemoryBucketOptions,
+  openMemoryBucket,
+} from "../../nats/memory-bucket.ts";
 import { Outage } from "../../nats/outage.ts";
 import type { NatsRegistryOptions } from "../../nats/registry-options.ts";
+import { startProblem } from "../../nats/start-problem.ts";
 import { NodeView } from "../node-view.ts";
 import { checkNode, type LiveNode, type NodeKind, type Nodes, nodeKey } from "../nodes.ts";
 import { decodeNode, encodeNode } from "./node-codec.ts";
@@ -33,6 +39,29 @@ export async function openNatsNodes(options: NatsNodesOptions): Promise<Nodes> {
   return nodes;
 }
 
+/** Rejects as {@link openNatsNodes} does where the bucket is there and was made otherwise; makes nothing. */
+export async function checkNatsNodes(options: BucketOwner): Promise<void> {
+  const bucket = bucketOf(options);
+  try {
+    await checkMemoryBucket(options.link, bucket);
+  } catch (cause) {
+    throw startProblem(`the bucket ${bucket.name}`, cause);
+  }
+}
+
+type BucketOwner = Pick<NatsNodesOptions, "link" | "region" | "replicas" | "prefix">;
+
+function bucketOf({ prefix = "", region, replicas }: BucketOwner): MemoryBucketOptions {
+  return {
+    name: `${prefix}nodes_${region}`,
+    replicas,
+    maxBytes: BUCKET_BYTES,
+    maxAgeMs: ENTRY_AGE_MS,
+    agingMarkers: false,
+    requestMs: REQUEST_MS,
+  };
+}
+
 class NatsNodes implements Nodes {
   readonly #options: NatsNodesOptions;
   readonly #bucketOptions: MemoryBucketOptions;
@@ -52,18 +81,15 @@ class NatsNodes implements Nodes {
     this.#options = options;
     this.#view = new NodeView(options.limits);
     this.#outage = new Outage("The registry of nodes can't be used.", options.onError);
-    this.#bucketOptions = {
-      name: `${options.prefix ?? ""}nodes_${options.region}`,
-      replicas: options.replicas,
-      maxBytes: BUCKET_BYTES,
-      maxAgeMs: ENTRY_AGE_MS,
-      agingMarkers: false,
-      requestMs: REQUEST_MS,
-    };
+    this.#bucketOptions = bucketOf(options);
   }
 
   async open(): Promise<void> {
-    await this.#begin();
+    try {
+      await this.#begin();
+    } catch (cause) {
+      throw startProblem(`the bucket ${this.#bucketOptions.name}`, cause);
+    }
     const { clock, limits, link } = this.#options;
     this.#stopBeats = [
       clock.every(limits.nodeRenewMs, () => void this.#beat()),
