@@ -63,9 +63,14 @@ const HISTORY_PATIENCE_MS = 90_000;
 /** Fixes of a car that may be without a verdict when all is well. */
 const OPEN_PER_CAR = 1;
 const CATCH_UP_MS = 120_000;
+/** Of a viewer, cars' own interval and a slow machine included. */
+const MAX_GAP_BEFORE_MS = 10_000;
 /** Trips that the store is asked for. */
 const PROBED = 40;
 const KILLS = 10;
+
+/** A role that is told to end does so by itself within this; its own bound is 10 s. */
+const END_PATIENCE_MS = 15_000;
 
 /** Two of each role but three processors, so that one can go and the others have something to share. */
 const USUAL: DeploymentOptions = { gateways: 2, processors: 3, edges: 2 };
@@ -150,7 +155,7 @@ export async function underLoad(plan: DrillPlan, { args, owned, log }: DrillCont
       ackP99Ms: Math.round(quantiles(drivers.ackMs).p99),
       ...fault.measured,
     },
-    problems: [...(fault.problems ?? []), ...ledger.findings],
+    problems: [...(fault.problems ?? []), ...ledger.findings, ...(await endings(deployment))],
   };
   const result: DrillResult = {
     name: plan.name,
@@ -179,5 +184,21 @@ function shortcomings(result: DrillResult, details: DrillDetails, rate: number):
   if (before < rate) problems.push(`only ${before} fixes/s acked before`);
   if (details.acksPromised && during < rate) problems.push(`only ${during} fixes/s acked during`);
   if (after < rate) problems.push(`only ${after} fixes/s acked after`);
+  // Nothing that went back was found, which says nothing where nothing was looked at.
+  if (details.compared === 0) problems.push("no live update was looked at");
+  if (details.measured.storeReads === 0) problems.push("the stores were not looked at");
+  if (details.gapBeforeMs > MAX_GAP_BEFORE_MS)
+    problems.push(`a viewer saw nothing for ${details.gapBeforeMs} ms before the fault`);
   return problems;
+}
+
+/** Every role has outlived the fault, or runs again, and ends when it is told to. */
+async function endings({ roles }: Deployment): Promise<string[]> {
+  const dead = roles.filter(({ pid }) => pid === undefined);
+  const running = roles.filter(({ pid }) => pid !== undefined);
+  const willing = await Promise.all(running.map((role) => role.stop(END_PATIENCE_MS)));
+  return [
+    ...dead.map(({ name }) => `${name} has died`),
+    ...running.filter((_, i) => !willing[i]).map(({ name }) => `${name} did not end when it was told to`),
+  ];
 }

@@ -26,6 +26,10 @@ describe("the checker", () => {
     expect(compare([fix(7)], [fix(7, "session-b"), fix(7, "session-a", "car-2")]).missing).toBe(1);
   });
 
+  test("takes no fix of another time for the one that is missing", () => {
+    expect(compare([fix(7)], [{ ...fix(7), capturedAtMs: 8 }]).missing).toBe(1);
+  });
+
   test("does not mind fixes that are stored and were never acked, or were acked twice", () => {
     expect(compare([fix(0), fix(0)], [fix(0), fix(1)])).toMatchObject({
       acked: 1,

@@ -10,14 +10,21 @@ export type CheckResult = { acked: number; found: number; missing: number; dupli
 const AT_A_TIME = 20;
 const READ_MS = 20_000;
 
-/** Compares what was acked with what was found, by (driver, session, seq). Pure, so that it can be tested with plants. */
+/**
+ * Compares what was acked with what was found, by (driver, session, seq) and time. Pure, so that it can be tested with
+ * plants.
+ */
 export function compare(acked: readonly AckedFix[], found: readonly AckedFix[]): CheckResult {
   const key = ({ driverId, sessionId, seq }: AckedFix) => `${driverId} ${sessionId} ${seq}`;
   const counts = new Map<string, number>();
-  for (const fix of found) counts.set(key(fix), (counts.get(key(fix)) ?? 0) + 1);
-  const wanted = new Set(acked.map(key));
+  const times = new Set<string>();
+  for (const fix of found) {
+    counts.set(key(fix), (counts.get(key(fix)) ?? 0) + 1);
+    times.add(`${key(fix)} ${fix.capturedAtMs}`);
+  }
+  const wanted = new Map(acked.map((fix) => [key(fix), fix.capturedAtMs]));
   let missing = 0;
-  for (const one of wanted) if (!counts.has(one)) missing++;
+  for (const [one, capturedAtMs] of wanted) if (!times.has(`${one} ${capturedAtMs}`)) missing++;
   let duplicated = 0;
   for (const count of counts.values()) duplicated += count - 1;
   return { acked: wanted.size, found: found.length, missing, duplicated };

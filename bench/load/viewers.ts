@@ -21,6 +21,7 @@ export class Viewers {
   readonly #ledger: LiveLedger;
   readonly #abort = new AbortController();
   readonly #watching: Promise<void>[] = [];
+  /** By viewer; the time of its start before its first. */
   readonly #lastUpdateMs: number[] = [];
   #silenceMs = 0;
   /** From when the fix was due at the device to when the viewer had it. */
@@ -49,6 +50,7 @@ export class Viewers {
       const { promise, resolve } = Promise.withResolvers<void>();
       started.push(promise);
       const trip = watched[index % watched.length]!;
+      viewers.#lastUpdateMs[index] = Date.now();
       viewers.#watching.push(viewers.#watch(service, trip, index, trips.length, resolve));
     }
     await Promise.all(started);
@@ -126,8 +128,7 @@ export class Viewers {
 
   #measure(update: TripUpdate, index: number): void {
     const now = Date.now();
-    const last = this.#lastUpdateMs[index];
-    if (last !== undefined) this.#silenceMs = Math.max(this.#silenceMs, now - last);
+    this.#silenceMs = Math.max(this.#silenceMs, now - this.#lastUpdateMs[index]!);
     this.#lastUpdateMs[index] = now;
     this.lastUpdateAtMs = now;
     const capturedAtMs = Number(update.position!.capturedAtMs);
