@@ -49,7 +49,8 @@ export async function findSegments(files: SpoolFiles, drained: number): Promise<
   });
   for (const { first, bytes } of firsts.sort((a, b) => a.first - b.first)) {
     const segment = await measure(files, first, bytes, drained);
-    found.last = Math.max(found.last, first, segment.last);
+    // The first record of a file that holds something unreadable may have been told: its position is not given again.
+    found.last = Math.max(found.last, bytes > 0 ? first : first - 1, segment.last);
     found.tornBytes += bytes - segment.bytes;
     found.entries += segment.entries;
     if (segment.entries > 0) found.segments.push(segment);

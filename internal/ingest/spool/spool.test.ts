@@ -197,6 +197,44 @@ test("a record that rots while the process runs is told as lost, not as drained"
   expect(spool.isEmpty).toBe(true);
 });
 
+test("records that went with a file, or with the end of one, are told as lost", async () => {
+  const disk = new TestDisk();
+  const { spool } = await open(disk, { maxBytes: 4_000 });
+  const texts = Array.from({ length: 40 }, (_, i) => `entry ${i} `.padEnd(50, "x"));
+  for (const one of texts) await spool.write(3, body(one));
+  for (let i = 0; i < 3; i++) spool.done((await spool.take())!);
+  await spool[Symbol.asyncDispose]();
+  const [, second, third] = disk.names.filter((name) => name.endsWith(".seg"));
+  const perSegment = disk.bytesOf(second!).length / recordBytes(50);
+  await disk.remove(second!);
+  await (await disk.open(third!)).truncate(recordBytes(50));
+  const again = await open(disk, { maxBytes: 4_000 });
+  expect(await drain(again.spool)).toHaveLength(40 - 3 - perSegment - (perSegment - 1));
+  const lost = again.of("damaged").reduce((sum, event) => sum + ("entries" in event ? event.entries : 0), 0);
+  expect(lost).toBe(perSegment + (perSegment - 1));
+});
+
+test("what was drained and removed, or never written, is not told as lost", async () => {
+  const disk = new TestDisk();
+  const clock = new VirtualClock(1_000);
+  const { spool, of } = await open(disk, { maxBytes: 4_000, clock });
+  const texts = Array.from({ length: 40 }, (_, i) => `entry ${i} `.padEnd(50, "x"));
+  for (const one of texts.slice(0, 20)) await spool.write(3, body(one));
+  disk.capacityBytes = disk.usedBytes + 20;
+  await expect(spool.write(3, body("refused"))).rejects.toMatchObject({ code: "LOG_FULL" });
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  clock.advanceTo(clock.now() + 300);
+  for (const one of texts.slice(20)) await spool.write(3, body(one));
+  for (let i = 0; i < 25; i++) {
+    spool.done((await spool.take())!);
+    await spool.tidy();
+  }
+  const again = await open(disk.crashed(0), { maxBytes: 4_000, clock });
+  expect((await drain(again.spool)).at(-1)).toBe(`3 ${texts.at(-1)}`);
+  await drain(spool);
+  expect([...of("damaged"), ...again.of("damaged")]).toEqual([]);
+});
+
 test("a cursor that rotted repeats the drain, nothing else", async () => {
   const disk = new TestDisk();
   const { spool } = await open(disk);

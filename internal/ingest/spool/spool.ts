@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { EngineError } from "../../core/engine-error.ts";
 import type { BimrideError } from "../../core/errors.ts";
 import type { Clock } from "../../core/time.ts";
 import { DrainCursor } from "./cursor.ts";
 import type { SpoolDepth, SpoolEvent } from "./events.ts";
-import { asSpoolError, diskFiles, type SpoolFile, type SpoolFiles } from "./files.ts";
+import { diskFiles, type SpoolFile, type SpoolFiles } from "./files.ts";
 import { findSegments, type Segment, saltOf, segmentName } from "./segment.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import { SpoolWriter } from "./writer.ts";
@@ -38,8 +39,8 @@ export type Taken = {
 };
 
 /**
- * Opens the spool of a region with all that a process before left in it. Rejects with LOG_FULL or LOG_UNAVAILABLE when
- * the folder can't be used. What is damaged does not keep it from opening: it is reported.
+ * Opens the spool of a region with all that a process before left in it. Rejects with an EngineError (`data.dir`) when the
+ * folder can't be used. What is damaged does not keep it from opening: it is reported.
  */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   try {
@@ -51,7 +52,10 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     options.onEvent({ kind: "opened", depth: () => spool.depth, entries, tornBytes });
     return spool;
   } catch (cause) {
-    throw asSpoolError(cause);
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new EngineError("data.dir", `the spool in ${options.folder} can't be used (${code ?? "unknown"})`, {
+      cause,
+    });
   }
 }
 
@@ -213,7 +217,8 @@ export class Spool {
     this.#reading = {
       ...{ segment, file },
       reader: new SegmentReader(file, saltOf(segment)),
-      expected: segment.first,
+      // Positions that no segment has: one is lost, or cut short. Without a cursor nobody knows where they began.
+      expected: this.#readThrough > 0 ? this.#readThrough + 1 : segment.first,
     };
     return this.#reading;
   }
@@ -225,7 +230,7 @@ export class Spool {
     await this.#removeDrained();
   }
 
-  /** Records of this segment that should have come before `through` and can't be read. */
+  /** Records that should have come before `through` and can't be read. */
   #missing({ expected }: Reading, through: number): void {
     let count = 0;
     for (let position = Math.max(expected, this.#drained + 1); position <= through; position++) {
@@ -250,6 +255,9 @@ export class Spool {
   async #removeDrained(): Promise<void> {
     for (const segment of [...this.#segments]) {
       if (!segment.sealed || segment.last > this.#drained || this.#reading?.segment === segment) continue;
+      // What is gone from the disk must be known to be drained, or the next start takes it for lost.
+      if (segment.last > this.#cursor.position) await this.#saveCursor();
+      if (segment.last > this.#cursor.position) continue;
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       await this.#files.remove(segmentName(segment.first)).catch((cause: unknown) => {
         // It stays on the disk; the next start sees that it is drained and removes it.

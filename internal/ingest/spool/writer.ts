@@ -33,7 +33,7 @@ export type WriterOptions = {
 
 /**
  * Appends records, many with one fdatasync: what comes while a group is on its way shares the next one. A position is
- * never given twice, and a segment that met an error takes no more records, so that what it holds stays what was told.
+ * never told twice, and a segment that met an error takes no more records, so that what it holds stays what was told.
  */
 export class SpoolWriter {
   readonly #options: WriterOptions;
@@ -180,14 +180,21 @@ export class SpoolWriter {
   }
 
   /**
-   * After an error nobody knows what of the group is on the disk. What was told before stays; the rest is cut off where
-   * that works. Where it does not, records nobody was told of are drained after a restart: repeats, which readers bear.
+   * After an error nobody knows what of the group is on the disk. What was told before stays; the rest is cut off, and its
+   * positions are given anew, where that works. Where it does not, records nobody was told of are drained after a restart:
+   * repeats, which readers bear.
    */
   async #abandon(segment: Segment, file: SpoolFile): Promise<void> {
     const { files, segments } = this.#options;
     this.#active = undefined;
     segment.sealed = true;
-    await file.truncate(segment.bytes).catch(() => {});
+    try {
+      await file.truncate(segment.bytes);
+      await file.sync();
+      this.#last = segment.last;
+    } catch {
+      // The positions stay with what may be there.
+    }
     await file.close().catch(() => {});
     if (segment.bytes > 0) return;
     segments.splice(segments.indexOf(segment), 1);
