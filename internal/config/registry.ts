@@ -1,4 +1,5 @@
-import { REGION_PATTERN } from "../core/ids.ts";
+import { isHostAndPort } from "../core/host-and-port.ts";
+import { KEYSPACE_PATTERN, REGION_PATTERN } from "../core/ids.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { choice, integer, onOff, text } from "./setting.ts";
 
@@ -136,8 +137,8 @@ export const REGISTRY = {
     doc: "Data centre of this region: reads and writes need a quorum there (LOCAL_QUORUM).",
   }),
   cassandraKeyspace: text("cassandra.keyspace", "bimride", {
-    range: "1 to 48 of a-z 0-9 _, beginning with a letter",
-    accept: (given) => /^[a-z][a-z0-9_]{0,47}$/.test(given),
+    range: "1 to 48 of a-z 0-9 _, beginning with a letter, and not system or system_…",
+    accept: (given) => KEYSPACE_PATTERN.test(given),
     doc: "Keyspace, made by `npm run -s bimctl -- migrate`.",
   }),
   cassandraUser: text("cassandra.user", "", { range: ANY, accept: () => true, doc: "User at Cassandra." }),
@@ -277,11 +278,6 @@ export function isLoopback(host: string): boolean {
 
 function isHost(given: string): boolean {
   return /^[A-Za-z0-9.:_-]{1,255}$/.test(given);
-}
-
-function isHostAndPort(given: string): boolean {
-  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(given);
-  return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65_535;
 }
 
 function isHostList(given: string): boolean {

@@ -106,6 +106,15 @@ describe("loadSettings", () => {
     expect(load("keys.json")).toBe(1);
   });
 
+  test.each([
+    ["BIMRIDE_NATS_SERVERS", "nats-1:4222, ...:4222"],
+    ["BIMRIDE_REDIS_NODES", "redis:0"],
+    ["BIMRIDE_CASSANDRA_CONTACT_POINTS", "10.0.0.300:9042"],
+    ["BIMRIDE_CASSANDRA_KEYSPACE", "system_auth"],
+  ])("%s can't be %s", (name, given) => {
+    expect(problemsOf({ [name]: given }, [])).toEqual([expect.stringContaining(name)]);
+  });
+
   test("settings that contradict each other are refused", () => {
     const problems = problemsOf(
       {

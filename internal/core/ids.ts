@@ -6,6 +6,8 @@ export const ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 export const SESSION_ID_PATTERN = /^[A-Za-z0-9_-]{8,64}$/;
 /** Region names: part of subjects, file names and trip ids. */
 export const REGION_PATTERN = /^[a-z0-9]{1,16}$/;
+/** Keyspaces in Cassandra, but for its own: `system` and all that begin with `system_`. */
+export const KEYSPACE_PATTERN = /^(?!system(?:_|$))[a-z][a-z0-9_]{0,47}$/;
 export const TRIP_ID_PATTERN = /^[a-z0-9]{1,16}-[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** Crockford's base 32: no i, l, o, u. */

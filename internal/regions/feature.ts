@@ -1,5 +1,6 @@
 import type { Position } from "geojson";
-import { REGION_PATTERN } from "../core/ids.ts";
+import { isHostAndPort } from "../core/host-and-port.ts";
+import { KEYSPACE_PATTERN, REGION_PATTERN } from "../core/ids.ts";
 import { areaOf } from "./area.ts";
 import type { Region, RegionArea, RegionEngines } from "./regions.ts";
 import { readRings } from "./rings.ts";
@@ -7,19 +8,31 @@ import { readRings } from "./rings.ts";
 /** A feature of a region file as far as it could be read. */
 export type RegionFeature = { region: Region; isDefault: boolean };
 
-const ADDRESS = /^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/;
-const KEYSPACE = /^[a-z][a-z0-9_]{0,47}$/;
 const DATA_CENTER = /^[A-Za-z0-9_-]{1,100}$/;
 
+type EngineProperty = { list: boolean; accept: (value: string) => boolean; words: string };
+
+const ADDRESSES: EngineProperty = {
+  list: true,
+  accept: isHostAndPort,
+  words: "a list of host:port with ports from 1 to 65535",
+};
+
 /** What a region may say of its engines, and what such a value looks like. */
-const ENGINE_PROPERTIES: Readonly<
-  Record<keyof RegionEngines, { list: boolean; pattern: RegExp; words: string }>
-> = {
-  natsServers: { list: true, pattern: ADDRESS, words: "a list of host:port" },
-  redisNodes: { list: true, pattern: ADDRESS, words: "a list of host:port" },
-  cassandraContactPoints: { list: true, pattern: ADDRESS, words: "a list of host:port" },
-  cassandraLocalDc: { list: false, pattern: DATA_CENTER, words: "1 to 100 of A-Z a-z 0-9 _ -" },
-  cassandraKeyspace: { list: false, pattern: KEYSPACE, words: "1 to 48 of a-z 0-9 _, a letter first" },
+const ENGINE_PROPERTIES: Readonly<Record<keyof RegionEngines, EngineProperty>> = {
+  natsServers: ADDRESSES,
+  redisNodes: ADDRESSES,
+  cassandraContactPoints: ADDRESSES,
+  cassandraLocalDc: {
+    list: false,
+    accept: (value) => DATA_CENTER.test(value),
+    words: "1 to 100 of A-Z a-z 0-9 _ -",
+  },
+  cassandraKeyspace: {
+    list: false,
+    accept: (value) => KEYSPACE_PATTERN.test(value),
+    words: "1 to 48 of a-z 0-9 _, a letter first, and not system or system_…, which are Cassandra's own",
+  },
 };
 
 /**
@@ -70,8 +83,9 @@ function readEngines(given: Record<string, unknown>, report: (problem: string) =
       continue;
     }
     const values = kind.list ? listOf(value) : [value];
-    const good = values.every((one) => typeof one === "string" && kind.pattern.test(one));
-    if (values.length === 0 || !good) report(`${key} must be ${kind.words}`);
+    const bad = values.findIndex((one) => typeof one !== "string" || !kind.accept(one));
+    const which = kind.list && bad >= 0 ? `: the one at ${bad} is none` : "";
+    if (values.length === 0 || bad >= 0) report(`${key} must be ${kind.words}${which}`);
     else engines[key] = value;
   }
   return engines;

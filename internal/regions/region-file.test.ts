@@ -137,6 +137,31 @@ describe("a region file", () => {
     expect(problems[0]).toContain(words);
   });
 
+  test.each([
+    [
+      "natsServers",
+      ["h:4222", "h:99999"],
+      "a list of host:port with ports from 1 to 65535: the one at 1 is none",
+    ],
+    ["redisNodes", ["h:0"], "a list of host:port with ports from 1 to 65535: the one at 0 is none"],
+    [
+      "cassandraContactPoints",
+      ["...:9042"],
+      "a list of host:port with ports from 1 to 65535: the one at 0 is none",
+    ],
+    ["cassandraContactPoints", ["10.0.0.256:9042"], "a list of host:port"],
+    ["cassandraKeyspace", "system", "not system or system_…, which are Cassandra's own"],
+    ["cassandraKeyspace", "system_auth", "not system or system_…"],
+  ])("with the %s %j is refused in one line with its name", (key, value, words) => {
+    const problems = problemsOf(feature({ name: "north", default: true, [key]: value }));
+    expect(problems).toEqual([expect.stringContaining(`features[0] "north": ${key} must be `)]);
+    expect(problems[0]).toContain(words);
+  });
+
+  test("may have a keyspace that only begins like one of Cassandra's", () => {
+    expect(problemsOf(feature({ name: "n", default: true, cassandraKeyspace: "systems" }))).toEqual([]);
+  });
+
   test("tells all its problems at once, with names", () => {
     const problems = problemsOf(
       feature({ name: "north", colour: 1, redisNodes: 3 }),
