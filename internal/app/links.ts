@@ -22,7 +22,10 @@ export type Links = {
   cassandra(): Promise<CassandraLink>;
   /** Connects to all of them, one after the other; rejects with the first EngineError. */
   open(): Promise<void>;
-  /** Names the Cassandra that {@link cassandra} connects to: regions with the same one share it. */
+  /**
+   * Names the Cassandra that {@link cassandra} connects to, with data centre and keyspace: regions with the same one
+   * share it.
+   */
   readonly cassandraName: string;
 };
 
@@ -47,7 +50,7 @@ export function linksOf(own: RegionEngines, { settings, nodeId, clock, share, lo
     localDataCenter: own.cassandraLocalDc ?? settings.cassandraLocalDc,
     keyspace: own.cassandraKeyspace ?? settings.cassandraKeyspace,
   };
-  const cassandraName = `${cassandra.contactPoints} ${cassandra.keyspace}`;
+  const cassandraName = `${cassandra.contactPoints} ${cassandra.localDataCenter} ${cassandra.keyspace}`;
   const links: Links = {
     cassandraName,
     async open() {

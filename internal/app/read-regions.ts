@@ -8,7 +8,7 @@ import { type Regions, singleRegion } from "../regions/regions.ts";
 export async function readRegions(settings: Settings): Promise<Regions> {
   const { region, regionsFile } = settings;
   if (regionsFile === "") return singleRegion(region);
-  const regions = parseRegions(await text(regionsFile));
+  const regions = parseRegions(await text(regionsFile), settings);
   const names = regions.all.map(({ name }) => name);
   if (settings.given.has("region") && !names.includes(region))
     throw new EngineError(

@@ -1,12 +1,16 @@
 import { parseRegions, RegionFileError } from "./region-file.ts";
+import type { EngineDefaults } from "./regions.ts";
 
 /** What there is to say of a region file: nothing but problems, or nothing but a summary, a line each. */
 export type RegionCheck = { problems: readonly string[]; summary: readonly string[] };
 
-/** Looks at a region file as a start would, and sums it up when it can be used. */
-export function checkRegions(text: string): RegionCheck {
+/**
+ * Looks at a region file as a start would, and sums it up when it can be used.
+ * @param defaults what holds for regions that don't say
+ */
+export function checkRegions(text: string, defaults: EngineDefaults): RegionCheck {
   try {
-    const { all, defaultName } = parseRegions(text);
+    const { all, defaultName } = parseRegions(text, defaults);
     const summary = all.map(({ name, areas, engines }) => {
       const own = Object.keys(engines);
       const points = areas

@@ -18,7 +18,8 @@ const feature = (properties: Properties, ring: unknown = NORTH) => ({
   geometry: { type: "Polygon", coordinates: [ring] },
 });
 const file = (...features: unknown[]) => JSON.stringify({ type: "FeatureCollection", features });
-const problemsOf = (...features: unknown[]) => checkRegions(file(...features)).problems;
+const DEFAULTS = { cassandraLocalDc: "datacenter1", cassandraKeyspace: "bimride" };
+const problemsOf = (...features: unknown[]) => checkRegions(file(...features), DEFAULTS).problems;
 const moved = (ring: number[][], lon: number, lat: number) => ring.map(([x, y]) => [x! + lon, y! + lat]);
 
 describe("a region file", () => {
@@ -32,6 +33,7 @@ describe("a region file", () => {
     };
     const { all, defaultName } = parseRegions(
       file(feature({ name: "north", ...engines }), feature({ name: "south", default: true }, SOUTH)),
+      DEFAULTS,
     );
     expect(defaultName).toBe("south");
     expect(all.map(({ name }) => name)).toEqual(["north", "south"]);
@@ -47,6 +49,7 @@ describe("a region file", () => {
   test("is summed up when it is good", () => {
     const check = checkRegions(
       file(feature({ name: "north", redisNodes: ["r:1"] }), feature({ name: "south", default: true }, SOUTH)),
+      DEFAULTS,
     );
     expect(check.problems).toEqual([]);
     expect(check.summary).toEqual([
@@ -64,12 +67,13 @@ describe("a region file", () => {
 
   test.each([
     ["no JSON", "{", /^not JSON: /],
+    ["no JSON over several lines", "[1,\n  north]", /^not JSON: .*north.*$/],
     ["another type", JSON.stringify({ type: "Feature" }), /FeatureCollection/],
     ["no features", file(), /no features/],
     ["null", "null", /FeatureCollection/],
     ["a coordinate system", JSON.stringify({ type: "FeatureCollection", features: [], crs: {} }), /WGS 84/],
   ])("that is %s has one problem", (_what, text, words) => {
-    expect(checkRegions(text)).toEqual({ problems: [expect.stringMatching(words)], summary: [] });
+    expect(checkRegions(text, DEFAULTS)).toEqual({ problems: [expect.stringMatching(words)], summary: [] });
   });
 
   test.each([
@@ -162,6 +166,13 @@ describe("a region file", () => {
     expect(problemsOf(feature({ name: "n", default: true, cassandraKeyspace: "systems" }))).toEqual([]);
   });
 
+  test("of more points than are looked at is refused before they are", () => {
+    const ring = Array.from({ length: 10_001 }, () => [0, 0]);
+    expect(problemsOf(feature({ name: "n", default: true }, ring))).toEqual([
+      "10001 points in all; at most 10000: simplify the polygons",
+    ]);
+  });
+
   test("tells all its problems at once, with names", () => {
     const problems = problemsOf(
       feature({ name: "north", colour: 1, redisNodes: 3 }),
@@ -185,6 +196,43 @@ describe("a region file", () => {
       feature({ name: "b", default: true }, SOUTH),
     );
     expect(both).toEqual([expect.stringMatching(/^default: a, b have/)]);
+  });
+});
+
+describe("a keyspace", () => {
+  const two = (north: Properties, south: Properties = {}) =>
+    problemsOf(
+      feature({ name: "north", default: true, ...north }),
+      feature({ name: "south", ...south }, SOUTH),
+    );
+
+  test.each([
+    [
+      "by name",
+      { cassandraKeyspace: "k", cassandraLocalDc: "oslo" },
+      { cassandraKeyspace: "k" },
+      "k",
+      "oslo",
+    ],
+    ["by the settings", { cassandraLocalDc: "oslo" }, {}, "bimride", "oslo"],
+    ["by both", { cassandraKeyspace: "bimride", cassandraLocalDc: "x" }, {}, "bimride", "x"],
+    [
+      "at other addresses",
+      { cassandraLocalDc: "oslo", cassandraContactPoints: ["c.oslo:9042"] },
+      { cassandraContactPoints: ["c.got:9042"] },
+      "bimride",
+      "oslo",
+    ],
+  ])("in two data centres is refused: %s", (_how, north, south, keyspace, dataCenter) => {
+    expect(two(north, south)).toEqual([
+      `the keyspace ${keyspace} is of several data centres: "north" in ${dataCenter}, "south" in datacenter1; give each its own (cassandraKeyspace)`,
+    ]);
+  });
+
+  test("may be shared within a data centre, and each data centre may have its own", () => {
+    expect(two({}, {})).toEqual([]);
+    expect(two({ cassandraLocalDc: "datacenter1" })).toEqual([]);
+    expect(two({ cassandraLocalDc: "oslo", cassandraKeyspace: "bimride_oslo" })).toEqual([]);
   });
 });
 

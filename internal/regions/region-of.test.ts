@@ -25,6 +25,7 @@ const finder = (boxes: Record<string, Point[]>, defaultName: string) =>
           geometry: { type: "Polygon", coordinates: [ring] },
         })),
       }),
+      { cassandraLocalDc: "datacenter1", cassandraKeyspace: "bimride" },
     ),
     DEFAULT_LIMITS,
   );

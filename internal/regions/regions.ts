@@ -13,6 +13,11 @@ export type RegionEngines = {
   cassandraKeyspace?: string;
 };
 
+/** What the settings say where a region doesn't. */
+export type EngineDefaults = Readonly<
+  Required<Pick<RegionEngines, "cassandraLocalDc" | "cassandraKeyspace">>
+>;
+
 /** One polygon of a region: straight lines between longitudes and latitudes, as GeoJSON has it. */
 export type RegionArea = { readonly polygon: Polygon; readonly bounds: Rect };
 

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "../../../test/kit/temp-folder.ts";
 import { UsageError } from "./command.ts";
@@ -55,6 +55,29 @@ describe("regions check", () => {
       code: 0,
       printed: [expect.stringContaining("one region")],
     });
+  });
+
+  test("names the setting where the file is the settings' own", async () => {
+    const path = "/nowhere/regions.geojson";
+    const { code, complained } = await regions(["check"], { BIMRIDE_REGIONS_FILE: path });
+    expect(code).toBe(1);
+    expect(complained).toEqual([expect.stringContaining(`regions.file: ${path} can't be read`)]);
+  });
+
+  test("goes by the settings where a region doesn't say its keyspace or data centre", async () => {
+    await using folder = await tempFolder();
+    const path = folder.file("regions.geojson");
+    const file = JSON.parse(await readFile(EXAMPLE, "utf8"));
+    file.features[0].properties.cassandraLocalDc = "oslo";
+    await writeFile(path, JSON.stringify(file));
+    expect((await regions(["check", path], { BIMRIDE_CASSANDRA_LOCAL_DC: "oslo" })).code).toBe(0);
+    const { code, complained } = await regions(["check", path], { BIMRIDE_CASSANDRA_KEYSPACE: "k" });
+    expect(code).toBe(1);
+    expect(complained).toEqual([
+      expect.stringContaining(
+        'the keyspace k is of several data centres: "north" in oslo, "south" in datacenter1',
+      ),
+    ]);
   });
 
   test.each([[[]], [["draw", "x"]], [["check", "a", "b"]]])("doesn't understand %j", async (args) => {

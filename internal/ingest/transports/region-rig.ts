@@ -29,7 +29,10 @@ const features = [feature("south", 57, BORDER_LAT_DEG), feature("north", BORDER_
 
 /** Two regions with a border from west to east. */
 export const regionOf = regionFinder(
-  parseRegions(JSON.stringify({ type: "FeatureCollection", features })),
+  parseRegions(JSON.stringify({ type: "FeatureCollection", features }), {
+    cassandraLocalDc: "datacenter1",
+    cassandraKeyspace: "bimride",
+  }),
   DEFAULT_LIMITS,
 );
 
