@@ -2,6 +2,7 @@ import type { Position } from "geojson";
 import { isHostAndPort } from "../core/host-and-port.ts";
 import { KEYSPACE_PATTERN, REGION_PATTERN } from "../core/ids.ts";
 import { areaOf } from "./area.ts";
+import { partOverlapsOf } from "./overlap.ts";
 import type { Region, RegionArea, RegionEngines } from "./regions.ts";
 import { readRings } from "./rings.ts";
 
@@ -68,7 +69,9 @@ function readAreas(geometry: unknown, report: (problem: string) => void): Region
     const where = type === "Polygon" ? "" : `polygon ${i}, `;
     return readRings(listOf(rings), (problem) => report(`${where}${problem}`));
   });
-  return read.filter((rings): rings is Position[][] => rings !== undefined).map(areaOf);
+  const areas = read.filter((rings): rings is Position[][] => rings !== undefined).map(areaOf);
+  if (areas.length === polygons.length) for (const overlap of partOverlapsOf(areas)) report(overlap);
+  return areas;
 }
 
 function readEngines(given: Record<string, unknown>, report: (problem: string) => void): RegionEngines {

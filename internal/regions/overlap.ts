@@ -3,7 +3,7 @@ import type { Position } from "geojson";
 import { distanceToBorderM } from "./area.ts";
 import type { Region, RegionArea } from "./regions.ts";
 import { placeText } from "./rings.ts";
-import { boxesMeet, crossing, type Segment, segmentsOf } from "./segment.ts";
+import { boxesMeet, diagonalOf, placesOn, segmentsOf } from "./segment.ts";
 
 /** Borders drawn twice differ a little; less than this is no overlap. */
 const TOLERANCE_M = 1;
@@ -16,19 +16,47 @@ type Overlap = { place: Position; depthM: number };
 export function overlapsOf(regions: readonly Region[]): string[] {
   return regions.flatMap((first, index) =>
     regions.slice(index + 1).flatMap((second) => {
-      const found = deepest(first, second);
+      const found = deepest(first.areas, second.areas);
       if (!found) return [];
-      const depth =
-        found.depthM < 10_000 ? `${Math.round(found.depthM)} m` : `${Math.round(found.depthM / 1_000)} km`;
-      return `${JSON.stringify(first.name)} and ${JSON.stringify(second.name)} overlap, about ${depth} deep at ${placeText(found.place)}`;
+      return `${JSON.stringify(first.name)} and ${JSON.stringify(second.name)} overlap, ${words(found)}`;
     }),
   );
 }
 
-function deepest(first: Region, second: Region): Overlap | undefined {
+/** A line for each polygon of a region that equals, holds or crosses a good one before it. They may touch. */
+export function partOverlapsOf(areas: readonly RegionArea[]): string[] {
+  const good = new Map<number, RegionArea>();
+  const problems: string[] = [];
+  for (const [k, area] of areas.entries()) {
+    const problem = overlapWith(good, area, k);
+    if (problem) problems.push(problem);
+    else good.set(k, area);
+  }
+  return problems;
+}
+
+function overlapWith(
+  others: ReadonlyMap<number, RegionArea>,
+  area: RegionArea,
+  index: number,
+): string | undefined {
+  for (const [i, other] of others) {
+    const found = deepest([other], [area]);
+    if (found) return `polygons ${i} and ${index} overlap, ${words(found)}`;
+  }
+  return undefined;
+}
+
+function words({ place, depthM }: Overlap): string {
+  const depth = depthM < 10_000 ? `${Math.round(depthM)} m` : `${Math.round(depthM / 1_000)} km`;
+  return `about ${depth} deep at ${placeText(place)}`;
+}
+
+function deepest(first: readonly RegionArea[], second: readonly RegionArea[]): Overlap | undefined {
   let best: Overlap | undefined;
-  for (const a of first.areas) {
-    for (const b of second.areas) {
+  for (const a of first) {
+    for (const b of second) {
+      if (!boxesMeet(diagonalOf(a.bounds), diagonalOf(b.bounds))) continue;
       for (const found of [borderInside(a, b), borderInside(b, a), sameShape(a, b)])
         if (found && found.depthM > TOLERANCE_M && found.depthM > (best?.depthM ?? 0)) best = found;
     }
@@ -36,16 +64,14 @@ function deepest(first: Region, second: Region): Overlap | undefined {
   return best;
 }
 
-/**
- * The place on a's border that lies deepest in b. Looked at are a's corners and the middle of each piece of its lines
- * between two crossings with b's border: a piece is inside as a whole or not at all.
- */
+/** The place on a's border that lies deepest in b, of those that {@link placesOn} gives. */
 function borderInside(a: RegionArea, b: RegionArea): Overlap | undefined {
   let best: Overlap | undefined;
   const linesOfB = b.polygon.coordinates.flatMap(segmentsOf);
+  const around = diagonalOf(b.bounds);
   for (const line of a.polygon.coordinates.flatMap(segmentsOf)) {
-    if (!meetsRect(line, b)) continue;
-    for (const place of candidates(line, linesOfB)) {
+    if (!boxesMeet(line, around)) continue;
+    for (const place of placesOn(line, linesOfB)) {
       const depthM = depthInM(b, place);
       if (depthM > (best?.depthM ?? 0)) best = { place, depthM };
     }
@@ -53,58 +79,36 @@ function borderInside(a: RegionArea, b: RegionArea): Overlap | undefined {
   return best;
 }
 
-function candidates(line: Segment, others: readonly Segment[]): Position[] {
-  const [start, end] = line;
-  const cuts = others.flatMap((other) => {
-    const through = crossing(line, other);
-    return through ? [through] : touching(line, other);
-  });
-  const along = (place: Position) => Math.hypot(place[0]! - start[0]!, place[1]! - start[1]!);
-  const stops = [start, ...cuts, end].sort((p, q) => along(p) - along(q));
-  return [start, ...stops.slice(1).map((stop, i) => middle(stops[i]!, stop))];
-}
-
-/** Corners of the other line that lie on this one, where a piece may begin or end without a crossing. */
-function touching(line: Segment, other: Segment): Position[] {
-  if (!boxesMeet(line, other)) return [];
-  const [[ax, ay], [bx, by]] = line as [[number, number], [number, number]];
-  return other.filter(([x, y]) => {
-    const onLine = Math.abs((bx - ax) * (y! - ay) - (by - ay) * (x! - ax)) < 1e-12;
-    return (
-      onLine &&
-      boxesMeet(line, [
-        [x!, y!],
-        [x!, y!],
-      ])
-    );
-  });
-}
-
-/** Two polygons with the same border: a place within. */
+/** Where no border lies in the other polygon, the two are the same or apart: a place in one of them tells. */
 function sameShape(a: RegionArea, b: RegionArea): Overlap | undefined {
-  const [outer = []] = a.polygon.coordinates;
-  for (let i = 2; i < outer.length; i++) {
-    const place = middle(middle(outer[i - 2]!, outer[i - 1]!), outer[i]!);
-    const depthM = depthInM(a, place);
-    if (depthM > TOLERANCE_M) return { place, depthM: Math.min(depthM, depthInM(b, place)) };
+  const place = placeWithin(a);
+  return place && { place, depthM: Math.min(depthInM(a, place), depthInM(b, place)) };
+}
+
+/** The middle of the widest stretch inside, half way up and between the latitudes of two corners. */
+function placeWithin({ polygon, bounds }: RegionArea): Position | undefined {
+  const lines = polygon.coordinates.flatMap(segmentsOf);
+  const half = (bounds.southDeg + bounds.northDeg) / 2;
+  let { southDeg: below, northDeg: above } = bounds;
+  for (const [[, latDeg]] of lines as [[number, number], Position][]) {
+    if (latDeg > half) above = Math.min(above, latDeg);
+    else below = Math.max(below, latDeg);
   }
-  return undefined;
+  const latDeg = (below + above) / 2;
+  const cuts = lines
+    .filter(([a, b]) => a[1]! > latDeg !== b[1]! > latDeg)
+    .map(([a, b]) => a[0]! + ((latDeg - a[1]!) / (b[1]! - a[1]!)) * (b[0]! - a[0]!))
+    .sort((p, q) => p - q);
+  let widest: [number, number] | undefined;
+  for (let i = 1; i < cuts.length; i += 2) {
+    const [west, east] = [cuts[i - 1]!, cuts[i]!];
+    if (!widest || east - west > widest[1] - widest[0]) widest = [west, east];
+  }
+  return widest && [(widest[0] + widest[1]) / 2, latDeg];
 }
 
 /** Metres to the border of the area from a place inside; 0 outside. */
 function depthInM(area: RegionArea, place: Position): number {
   if (!booleanPointInPolygon(place, area.polygon, { ignoreBoundary: true })) return 0;
   return distanceToBorderM(area, place[1]!, place[0]!, ANY_REACH_M);
-}
-
-function meetsRect(line: Segment, { bounds }: RegionArea): boolean {
-  const corner: Segment = [
-    [bounds.westDeg, bounds.southDeg],
-    [bounds.eastDeg, bounds.northDeg],
-  ];
-  return boxesMeet(line, corner);
-}
-
-function middle(a: Position, b: Position): Position {
-  return [(a[0]! + b[0]!) / 2, (a[1]! + b[1]!) / 2];
 }

@@ -133,7 +133,7 @@ describe("a region file", () => {
         [0, 2],
         [0, 0],
       ]),
-      "cross themselves at latitude 1.000000, longitude 1.000000",
+      "ring 0 crosses or touches itself at latitude 1.000000, longitude 1.000000",
     ],
   ])("with %s is refused with the feature's index", (_what, wrong, words) => {
     const problems = problemsOf(feature({ name: "good" }, SOUTH), wrong);
@@ -251,6 +251,7 @@ describe("regions that overlap", () => {
   test.each([
     ["the same polygon", NORTH],
     ["the same polygon from another corner", [...NORTH.slice(1), NORTH[1]!]],
+    ["the same polygon the other way round", NORTH.toReversed()],
     ["one within the other", NORTH.map(([x, y]) => [11.95 + (x! - 11.95) / 3, 57.75 + (y! - 57.75) / 3])],
     [
       "a cross without corners inside",
@@ -280,5 +281,13 @@ describe("regions that overlap", () => {
   ])("are not those that share %s", (_what, ring) => {
     expect(overlapOf(NORTH, ring)).toEqual([]);
     expect(overlapOf(ring, NORTH)).toEqual([]);
+  });
+
+  test("are found though their corners all lie within a metre of a straight line", () => {
+    const circle = Array.from({ length: 2_001 }, (_, i) => {
+      const angle = (2 * Math.PI * (i % 2_000)) / 2_000;
+      return [12 + 0.1 * Math.cos(angle), 57 + 0.1 * Math.sin(angle)];
+    });
+    expect(overlapOf(circle, circle)).toEqual([expect.stringMatching(/overlap, about 6\d{3} m deep/)]);
   });
 });

@@ -1,14 +1,18 @@
 import type { Position } from "geojson";
-import { crossing, segmentsOf, turn } from "./segment.ts";
+import { type Crossing, crossingsOf } from "./crossings.ts";
+import { holeProblems } from "./holes.ts";
+import { turn } from "./segment.ts";
 
 /** A triangle and its first point again. */
 const MIN_POSITIONS = 4;
-/** Crossings named per polygon; a wrong order of points makes hundreds. */
-const MAX_CROSSINGS = 3;
+const HALF_WAY_DEG = 180;
+/** Problems named per polygon where rings cross or holes lie wrongly; a wrong order of rings makes hundreds. */
+const MAX_NAMED = 3;
 
 /**
- * The rings of one polygon, the outer one first. Reports positions that are none, out of range, rings that are too short,
- * not closed or without any area, and lines that go through each other (within a ring or between rings).
+ * The rings of one polygon, the outer one first. Reports positions that are none, out of range or too far apart, rings that
+ * are too short, not closed or without any area; then rings that cross or touch themselves or cross each other; then holes
+ * that are not inside the outer ring and outside each other.
  * @returns undefined when something was wrong
  */
 export function readRings(
@@ -25,11 +29,17 @@ export function readRings(
   }
   if (!good) return undefined;
   const read = rings as Position[][];
-  const crossings = crossingsOf(read);
-  for (const place of crossings.slice(0, MAX_CROSSINGS))
-    report(`its lines cross themselves at ${placeText(place)}`);
-  if (crossings.length > MAX_CROSSINGS) report(`and cross ${crossings.length - MAX_CROSSINGS} times more`);
-  return crossings.length > 0 ? undefined : read;
+  const crossings = crossingsOf(read).map(crossingText);
+  const problems = crossings.length > 0 ? crossings : holeProblems(read);
+  for (const problem of problems.slice(0, MAX_NAMED)) report(problem);
+  if (problems.length > MAX_NAMED) report(`and so ${problems.length - MAX_NAMED} times more`);
+  return problems.length > 0 ? undefined : read;
+}
+
+function crossingText({ rings: [first, second], place, times }: Crossing): string {
+  const what = first === second ? "crosses or touches itself" : `crosses ring ${first}`;
+  const more = times > 1 ? `, and ${times - 1} times more` : "";
+  return `ring ${second} ${what} at ${placeText(place)}${more}`;
 }
 
 /** A place as people read it: latitude, then longitude. */
@@ -44,7 +54,17 @@ function ringProblem(ring: unknown): string | undefined {
   const positions = ring as Position[];
   if (positions.length < MIN_POSITIONS) return `has ${positions.length} positions; at least ${MIN_POSITIONS}`;
   if (!isSame(positions[0]!, positions.at(-1)!)) return "is not closed: its last position must be its first";
-  return isLine(positions) ? "encloses nothing" : undefined;
+  return isLine(positions) ? "encloses nothing" : leapProblem(positions);
+}
+
+/** A line over more than half of the globe was meant to go the other way round: RFC 7946 section 3.1.9. */
+function leapProblem(ring: readonly Position[]): string | undefined {
+  const end = ring.findIndex(
+    (position, i) => i > 0 && Math.abs(position[0]! - ring[i - 1]![0]!) > HALF_WAY_DEG,
+  );
+  if (end < 0) return undefined;
+  const degrees = Math.abs(ring[end]![0]! - ring[end - 1]![0]!);
+  return `goes ${Number(degrees.toFixed(6))}° of longitude from position ${end - 1} to ${end}; at most ${HALF_WAY_DEG}: cut the polygon at the antimeridian`;
 }
 
 function isPosition(position: unknown): boolean {
@@ -66,20 +86,4 @@ function isLine(ring: readonly Position[]): boolean {
   const start = ring[0]!;
   const other = ring.find((position) => !isSame(position, start));
   return other === undefined || ring.every((position) => turn(start, other, position) === 0);
-}
-
-/** Where lines of the rings go through each other. Sorted by west end, so that only neighbours are compared. */
-function crossingsOf(rings: readonly Position[][]): Position[] {
-  const west = ([a, b]: readonly [Position, Position]) => Math.min(a[0]!, b[0]!);
-  const east = ([a, b]: readonly [Position, Position]) => Math.max(a[0]!, b[0]!);
-  const lines = rings.flatMap(segmentsOf).sort((a, b) => west(a) - west(b));
-  const crossings: Position[] = [];
-  for (const [i, line] of lines.entries()) {
-    const reach = east(line);
-    for (let k = i + 1; k < lines.length && west(lines[k]!) <= reach; k++) {
-      const place = crossing(line, lines[k]!);
-      if (place) crossings.push(place);
-    }
-  }
-  return crossings;
 }

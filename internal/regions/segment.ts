@@ -1,7 +1,9 @@
 import type { Position } from "geojson";
-import { METRES_PER_DEGREE } from "../core/geo.ts";
+import { METRES_PER_DEGREE, type Rect } from "../core/geo.ts";
 
 const RAD = Math.PI / 180;
+/** A place nearer to a line than this lies on it: 0.01 mm, far above the rounding of degrees. */
+const ON_LINE_DEG = 1e-10;
 
 /** A line between two places, each [longitude, latitude] in degrees. */
 export type Segment = readonly [Position, Position];
@@ -26,6 +28,14 @@ export function boxesMeet([a, b]: Segment, [c, d]: Segment): boolean {
   );
 }
 
+/** From corner to corner of the rectangle. */
+export function diagonalOf({ southDeg, westDeg, northDeg, eastDeg }: Rect): Segment {
+  return [
+    [westDeg, southDeg],
+    [eastDeg, northDeg],
+  ];
+}
+
 /** Where the two lines go through each other; undefined when they don't meet or only touch. */
 export function crossing(first: Segment, second: Segment): Position | undefined {
   if (!boxesMeet(first, second)) return undefined;
@@ -36,6 +46,38 @@ export function crossing(first: Segment, second: Segment): Position | undefined 
   if (fromC * fromD >= 0 || turn(c, d, a) * turn(c, d, b) >= 0) return undefined;
   const share = fromC / (fromC - fromD);
   return [c[0]! + share * (d[0]! - c[0]!), c[1]! + share * (d[1]! - c[1]!)];
+}
+
+/** True when both ends are one place, but for rounding. */
+export function isPoint([a, b]: Segment): boolean {
+  return Math.hypot(b[0]! - a[0]!, b[1]! - a[1]!) <= ON_LINE_DEG;
+}
+
+/** Ends of the other line that lie on this one: where the two touch, or run along each other. */
+export function touching(line: Segment, other: Segment): Position[] {
+  if (!boxesMeet(line, other)) return [];
+  const [a, b] = line;
+  const most = ON_LINE_DEG * Math.hypot(b[0]! - a[0]!, b[1]! - a[1]!);
+  return other.filter((end) => Math.abs(turn(a, b, end)) <= most && boxesMeet(line, [end, end]));
+}
+
+/**
+ * Places that tell on which side of a border a line lies: its start, and the middle of each piece between two meetings
+ * with the border, as a piece is on one side as a whole.
+ */
+export function placesOn(line: Segment, border: readonly Segment[]): Position[] {
+  const [start, end] = line;
+  const cuts = border.flatMap((other) => {
+    const through = crossing(line, other);
+    return through ? [through] : touching(line, other);
+  });
+  const along = (place: Position) => Math.hypot(place[0]! - start[0]!, place[1]! - start[1]!);
+  const stops = [start, ...cuts, end].sort((p, q) => along(p) - along(q));
+  return [start, ...stops.slice(1).map((stop, i) => middle(stops[i]!, stop))];
+}
+
+function middle(a: Position, b: Position): Position {
+  return [(a[0]! + b[0]!) / 2, (a[1]! + b[1]!) / 2];
 }
 
 /** Metres from the place to the line, flat around the place: right to 1 % up to 50 km below 70° of latitude. */
