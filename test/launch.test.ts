@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { symlink } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { tempFolder } from "./kit/temp-folder.ts";
@@ -65,6 +65,25 @@ describe("a start that is refused", () => {
     const { code, err } = await run([LAUNCHER, "edge"], { BIMRIDE_AUTH_JWKS_FILE: "/nowhere/keys.json" });
     expect(code).toBe(1);
     expect(err).toMatch(/^auth\.jwks_file \/nowhere\/keys\.json can't be read.*\n$/);
+  });
+
+  test.each([
+    ["bimride"],
+    ["gateway"],
+    ["processor"],
+    ["edge"],
+    ["bimctl", "migrate"],
+    ["bimctl", "resume", "--projection", "live", "--engines", "real"],
+    ["bimctl", "rebuild", "--projection", "history", "--from", "1h", "--engines", "real"],
+    ["bimctl", "regions", "check"],
+  ])("for its region file, likewise: %s %s", async (...command) => {
+    await using folder = await tempFolder();
+    const path = folder.file("regions.geojson");
+    await writeFile(path, "{\n regions");
+    const more = { BIMRIDE_REGIONS_FILE: path, BIMRIDE_DATA_DIR: folder.file("data") };
+    const { code, out, err } = await run([LAUNCHER, ...command], more);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(/^regions\.file: .*\/regions\.geojson: not JSON: .*\n$/);
   });
 
   test("for its command line is told likewise, with exit code 2", async () => {

@@ -3,7 +3,6 @@ import { readEnvironment } from "../config/environment.ts";
 import { loadSettings, SettingsError } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
 import { BimrideError } from "../core/errors.ts";
-import { RegionFileError } from "../regions/region-file.ts";
 import { createTelemetry } from "../telemetry/create-telemetry.ts";
 import { startApp } from "./app.ts";
 import { DataFolderHeldError } from "./data-folder.ts";
@@ -13,14 +12,7 @@ import { ALL_ROLES, type Role } from "./roles.ts";
 import { serviceUsage } from "./service-usage.ts";
 
 /** Problems that a person can mend from one line. */
-const KNOWN = [
-  SettingsError,
-  EngineError,
-  RegionFileError,
-  DataFolderHeldError,
-  PortTakenError,
-  BimrideError,
-];
+const KNOWN = [SettingsError, EngineError, DataFolderHeldError, PortTakenError, BimrideError];
 
 /**
  * From the signal until the process has ended, whatever hangs: an engine that answers nobody is not waited for. What is not

@@ -132,6 +132,13 @@ describe("doctor", () => {
     }
   });
 
+  test("a region file that a start would refuse is a fault", async () => {
+    expect(lineOf((await bimctl(["doctor"])).out, "regions")).toBe("ok   regions: local");
+    const { code, out } = await bimctl(["doctor"], { BIMRIDE_REGIONS_FILE: "/nowhere/regions.geojson" });
+    expect(code).toBe(1);
+    expect(lineOf(out, "regions.file")).toMatch(/^FAIL regions\.file: .*can't be read/);
+  });
+
   test("a missing browser is a note, not a fault", async () => {
     const { out } = await bimctl(["doctor"], { PATH: folder });
     expect(lineOf(out, "browser")).toMatch(/^note /);

@@ -2,7 +2,9 @@ import { access, constants, mkdir, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { loadSettings, type Settings } from "../../config/settings.ts";
+import { EngineError } from "../../core/engine-error.ts";
 import { DataFolderHeldError, openDataFolder } from "../data-folder.ts";
+import { readRegions } from "../read-regions.ts";
 import type { Command, Context } from "./command.ts";
 
 const MIN_FREE_BYTES = 1 << 30;
@@ -14,7 +16,7 @@ type Finding = { state: "ok" | "note" | "FAIL"; words: string };
 /** Looks at what a start needs and says what is wrong; exit code 1 when a start would fail. */
 export const doctorCommand: Command = {
   usage: "[flags of npm start]",
-  summary: "looks at runtime, ports, data folder, disk and browser, and says what is wrong",
+  summary: "looks at runtime, ports, data folder, disk, region file and browser, and says what is wrong",
   async run(args, context) {
     const settings = loadSettings(context.env, args);
     const findings = [
@@ -23,6 +25,7 @@ export const doctorCommand: Command = {
       await port("grpc.port", settings.grpcPort, settings.grpcHost, settings.given.has("grpcPort")),
       await dataFolder(settings.dataDir),
       await diskSpace(settings),
+      await regions(settings),
       await pages(),
       await browser(context),
     ];
@@ -78,6 +81,16 @@ async function diskSpace(settings: Settings): Promise<Finding> {
     return { state: free < settings.logMaxBytes ? "note" : "ok", words };
   } catch (error) {
     return { state: "FAIL", words: `disk space is unknown: ${(error as Error).message}` };
+  }
+}
+
+async function regions(settings: Settings): Promise<Finding> {
+  try {
+    const { all } = await readRegions(settings);
+    return { state: "ok", words: `regions: ${all.map(({ name }) => name).join(", ")}` };
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return { state: "FAIL", words: error.message };
   }
 }
 

@@ -1,7 +1,6 @@
 import type { CassandraOptions } from "../../cassandra/options.ts";
 import { loadSettings, type Settings } from "../../config/settings.ts";
 import { EngineError } from "../../core/engine-error.ts";
-import { RegionFileError } from "../../regions/region-file.ts";
 import { cassandraOptions } from "../links.ts";
 import { readRegions } from "../read-regions.ts";
 import type { Command } from "./command.ts";
@@ -25,7 +24,7 @@ export const migrateCommand: Command = {
       for (const keyspace of keyspaces) await migrate(keyspace, how);
       return 0;
     } catch (error) {
-      if (!(error instanceof EngineError || error instanceof RegionFileError)) throw error;
+      if (!(error instanceof EngineError)) throw error;
       complain(error.message);
       return 1;
     }
