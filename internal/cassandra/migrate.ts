@@ -4,9 +4,11 @@ import { EngineError } from "../core/engine-error.ts";
 import { type Clock, sleep, systemClock } from "../core/time.ts";
 import { connectProblem } from "./connect-problem.ts";
 import { newClient } from "./driver.ts";
+import { hasKeyspace, prepareKeyspace } from "./keyspace.ts";
 import { inTime } from "./link.ts";
 import type { CassandraOptions } from "./options.ts";
 import { checkUnchanged, type Migration, readApplied, readMigrations } from "./schema.ts";
+import { changeSchema, firstHost } from "./schema-change.ts";
 import { checkVersion } from "./server-version.ts";
 
 export type MigrateOptions = {
@@ -26,8 +28,6 @@ const DAY_MS = 86_400_000;
 const LOCK_S = 60;
 const LOCK_PERIOD_MS = 500;
 const LOCK_DEADLINE_MS = 3 * LOCK_S * 1_000;
-/** How long the nodes may take to agree on a change of the schema. */
-const SCHEMA_ANSWER_MS = 30_000;
 /** Time windows per retention, as TWCS wants 20 to 30. */
 const WINDOWS = 30;
 /** The largest TTL that Cassandra takes: 20 years. */
@@ -71,76 +71,6 @@ async function connected(
   }
 }
 
-async function prepareKeyspace(
-  client: Client,
-  options: CassandraOptions,
-  how: MigrateOptions,
-): Promise<void> {
-  const { keyspace, localDataCenter } = options;
-  const host = firstHost(client, localDataCenter);
-  if (!(await hasKeyspace(client, options, how))) {
-    await change(
-      client,
-      host,
-      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication =
-        {'class': 'NetworkTopologyStrategy', '${localDataCenter}': ${how.replication}}`,
-    );
-    how.print(`${keyspace}: keyspace made, ${how.replication} × in ${localDataCenter}`);
-  }
-  await change(
-    client,
-    host,
-    `CREATE TABLE IF NOT EXISTS ${keyspace}.schema_migrations
-      (scope text, version int, name text, checksum text, applied_at timestamp, PRIMARY KEY (scope, version))`,
-  );
-  await change(
-    client,
-    host,
-    `CREATE TABLE IF NOT EXISTS ${keyspace}.schema_lock (name text PRIMARY KEY, owner text)`,
-  );
-}
-
-/**
- * Whether the keyspace is there. Rejects when it has no copies in the data centre, or when the data centre has fewer
- * nodes than it is to have copies: what was made could not be written to then.
- */
-async function hasKeyspace(
-  client: Client,
-  { keyspace, localDataCenter }: CassandraOptions,
-  { replication }: MigrateOptions,
-): Promise<boolean> {
-  const found = await client.execute(
-    "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?",
-    [keyspace],
-  );
-  const copies = found.first()?.replication as Record<string, string> | undefined;
-  if (copies?.class?.endsWith("NetworkTopologyStrategy") && !Number(copies[localDataCenter]))
-    throw new EngineError("cassandra.local_dc", `${keyspace} has no copies in ${localDataCenter}`);
-  const nodes = client.hosts.values().filter((host) => host.datacenter === localDataCenter).length;
-  if (!copies && nodes < replication)
-    throw new EngineError(
-      "cassandra.replication",
-      `${replication} copies need as many nodes, ${localDataCenter} has ${nodes}`,
-    );
-  return copies !== undefined;
-}
-
-/** Changes of the schema all go through the same node, where they come one after another also between two runs. */
-async function change(client: Client, host: Host, statement: string): Promise<void> {
-  const { info } = await client.execute(statement, [], {
-    prepare: false,
-    host,
-    readTimeout: SCHEMA_ANSWER_MS,
-  });
-  // The driver waits for it and says so here; its types don't know.
-  const { isSchemaInAgreement } = info as typeof info & { isSchemaInAgreement: boolean };
-  if (!isSchemaInAgreement)
-    throw new EngineError(
-      "cassandra.contact_points",
-      "the nodes do not agree on the schema: see that all are up, then run it again",
-    );
-}
-
 /** Brings one keyspace up to date; its client looks names up in that keyspace. */
 class Run {
   readonly #client: Client;
@@ -175,7 +105,7 @@ class Run {
   async #apply({ version, name, checksum, statements }: Migration): Promise<void> {
     for (const statement of statements) {
       await this.#renew();
-      await change(this.#client, this.#host, statement);
+      await changeSchema(this.#client, this.#host, statement);
     }
     await this.#renew();
     await this.#client.execute(
@@ -202,7 +132,7 @@ class Run {
       const isSet = compaction.compaction_window_size === String(windowDays);
       if (row.default_time_to_live === ttlS && isSet) continue;
       await this.#renew();
-      await change(
+      await changeSchema(
         this.#client,
         this.#host,
         `ALTER TABLE ${row.table_name} WITH default_time_to_live = ${ttlS}
@@ -245,12 +175,4 @@ class Run {
     const result = await this.#client.execute(cql, params, { prepare: true, serialConsistency, consistency });
     return result.wasApplied();
   }
-}
-
-/** Of the data centre's nodes the first by address: every run picks the same. */
-function firstHost(client: Client, dataCenter: string): Host {
-  const hosts = client.hosts.values().filter((host) => host.datacenter === dataCenter && host.isUp());
-  const [first] = hosts.sort((a, b) => (a.address < b.address ? -1 : 1));
-  if (!first) throw new EngineError("cassandra.local_dc", `no node of ${dataCenter} is up`);
-  return first;
 }
