@@ -1,18 +1,25 @@
 import { Counter, Gauge, Histogram } from "prom-client";
-import type { BimrideError } from "../core/errors.ts";
+import type { BimrideError, ErrorCode } from "../core/errors.ts";
 import type { LivePosition } from "../core/live.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** Kinds of watches and the faces they come through. */
 export type WatchKind = "trips" | "viewport";
-export type MessageKind =
-  | "started"
-  | "snapshot"
-  | "update"
-  | "heartbeat"
-  | "unavailable"
-  | "unchanged"
-  | "viewport";
+const MESSAGE_KINDS = [
+  "started",
+  "snapshot",
+  "update",
+  "heartbeat",
+  "unavailable",
+  "unchanged",
+  "viewport",
+] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/** What a viewer who resumed a trip got. */
+const RESUME_OUTCOMES = ["changes", "unchanged", "snapshot"] as const;
+/** Of the codes of failures those that are ours; the others have a series once a client brings them about. */
+const OWN_FAULTS = ["INTERNAL", "STORE_UNAVAILABLE"] as const satisfies ErrorCode[];
 
 /** What happens at the edge, as counters and, where someone may want to read it, a log line. */
 export type EdgeEvents = ReturnType<typeof edgeEvents>;
@@ -37,6 +44,7 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     labelNames: ["message"],
     registers,
   });
+  for (const message of MESSAGE_KINDS) messages.inc({ message }, 0);
   const bytes = new Counter({
     name: "bimride_edge_bytes_total",
     help: "Bytes written to clients: whole answers of HTTP, messages without framing on WebSockets.",
@@ -48,6 +56,7 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     labelNames: ["outcome"],
     registers,
   });
+  for (const outcome of RESUME_OUTCOMES) resumes.inc({ outcome }, 0);
   const conflated = new Counter({
     name: "bimride_edge_conflated_total",
     help: "Backlogs of slow viewers that were replaced by a snapshot.",
@@ -64,9 +73,10 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     labelNames: ["code"],
     registers,
   });
+  for (const code of OWN_FAULTS) failures.inc({ code }, 0);
   const hops = new Histogram({
     name: "bimride_edge_hop_ms",
-    help: "Milliseconds between the stamps of a position, observed as it goes to each viewer.",
+    help: "Milliseconds between the stamps of a position that came over the bus, observed as it goes to each viewer; 0 where clocks say less.",
     labelNames: ["hop"],
     buckets: HOP_BUCKETS_MS,
     registers,
@@ -78,25 +88,31 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     buckets: REQUEST_BUCKETS_MS,
     registers,
   });
-  const deviceToGateway = hops.labels("deviceToGateway");
-  const gatewayToLog = hops.labels("gatewayToLog");
-  const logToProcessed = hops.labels("logToProcessed");
-  const processedToPublished = hops.labels("processedToPublished");
+  // A sum that falls would be a restart to Prometheus.
+  const hop = (name: string) => {
+    hops.zero({ hop: name });
+    const series = hops.labels(name);
+    return (fromMs: number, toMs: number) => series.observe(Math.max(0, toMs - fromMs));
+  };
+  const deviceToGateway = hop("deviceToGateway");
+  const gatewayToLog = hop("gatewayToLog");
+  const logToProcessed = hop("logToProcessed");
+  const processedToPublished = hop("processedToPublished");
 
   return {
     watchOpened: (kind: WatchKind) => watches.inc({ kind }),
     watchClosed: (kind: WatchKind) => watches.dec({ kind }),
     messageSent: (message: MessageKind) => messages.inc({ message }),
     bytesSent: (count: number) => bytes.inc(count),
-    resumed: (outcome: "changes" | "unchanged" | "snapshot") => resumes.inc({ outcome }),
+    resumed: (outcome: (typeof RESUME_OUTCOMES)[number]) => resumes.inc({ outcome }),
     watchRefreshed: () => refreshes.inc(),
     backlogReplaced: () => conflated.inc(),
-    /** Stamps of a position on its way to one viewer. */
+    /** Stamps of a position that came over the bus, on its way to one viewer. */
     positionSent: (position: LivePosition, nowMs: number) => {
-      deviceToGateway.observe(position.receivedAtMs - position.capturedAtMs);
-      gatewayToLog.observe(position.loggedAtMs - position.receivedAtMs);
-      logToProcessed.observe(position.processedAtMs - position.loggedAtMs);
-      processedToPublished.observe(nowMs - position.processedAtMs);
+      deviceToGateway(position.capturedAtMs, position.receivedAtMs);
+      gatewayToLog(position.receivedAtMs, position.loggedAtMs);
+      logToProcessed(position.loggedAtMs, position.processedAtMs);
+      processedToPublished(position.processedAtMs, nowMs);
     },
     /** A call or stream that failed. What is our fault is logged with its cause, the rest only counted. */
     failed: (error: BimrideError, where: string) => {

@@ -69,6 +69,14 @@ function reader(test: TestEdge, token: string | undefined, ids: string[], resume
   return { next, until, stop: () => abort.abort() };
 }
 
+/** What was observed of one hop. */
+async function hops(test: TestEdge, hop: string) {
+  const text = await test.registry.metrics();
+  const read = (what: string) =>
+    Number(text.split(`bimride_edge_hop_ms_${what}{hop="${hop}"} `)[1]?.split("\n")[0]);
+  return { count: read("count"), sumMs: read("sum") };
+}
+
 const failureOf = (promise: Promise<unknown>) =>
   promise.then(
     () => "no failure",
@@ -99,6 +107,26 @@ describe("WatchTrips", () => {
     expect(update.value.position).toMatchObject({ headingDeg: 90, speedCmps: 1_000, accuracyDm: 50 });
     expect(update.value.trip).toBeUndefined();
     expect(update.value.freshness).toBeUndefined();
+  });
+
+  it("counts the hops of what came over the bus while it watched, and 0 where clocks differ", async () => {
+    const test = await edgeWith();
+    const car = await test.start(tripOf(TRIP));
+    await car.move(Date.now() - 600_000);
+    const early = reader(test, await test.token("rider", "r1"), [TRIP]);
+    await early.until("snapshot");
+    expect(await hops(test, "processedToPublished")).toEqual({ count: 0, sumMs: 0 });
+    await car.move(Date.now() + 60_000);
+    await early.until("update");
+    expect(await hops(test, "processedToPublished")).toEqual({ count: 1, sumMs: 0 });
+    expect(await hops(test, "deviceToGateway")).toEqual({ count: 1, sumMs: 20 });
+
+    const resumed = reader(test, await test.token("rider", "r1"), [TRIP], { sequence: 2 });
+    expect((await resumed.until("update")).case).toBe("update");
+    expect(await hops(test, "deviceToGateway")).toEqual({ count: 1, sumMs: 20 });
+    await car.move(Date.now() + 61_000);
+    await Promise.all([early.until("update"), resumed.until("update")]);
+    expect(await hops(test, "deviceToGateway")).toEqual({ count: 3, sumMs: 60 });
   });
 
   it("needs a good token, and treats another rider's trip exactly as one that does not exist", async () => {

@@ -2,7 +2,7 @@ import type { Principal } from "../../auth/principal.ts";
 import { asBimrideError } from "../../core/errors.ts";
 import { TRIP_ID_PATTERN } from "../../core/ids.ts";
 import type { TripLive } from "../../core/live.ts";
-import type { Version } from "../../core/version.ts";
+import { compareVersions, type Version, ZERO_VERSION } from "../../core/version.ts";
 import type { Feed, FeedItem } from "../../live/hub.ts";
 import type { EdgeDeps } from "../deps.ts";
 import type { EdgeEvents } from "../events.ts";
@@ -41,6 +41,8 @@ export class TripWatch implements Disposable {
   #arrived: Arrived | undefined;
   #feed: Feed | undefined;
   #viewer: ViewerTrip | undefined;
+  /** Of the state when the feed was joined: changes up to it are what a resume had missed. */
+  #joinedAt: Version = ZERO_VERSION;
   #answered = false;
   #retryAtMs = Infinity;
 
@@ -151,6 +153,7 @@ export class TripWatch implements Disposable {
         this.#feed = arrived.feed;
         this.#retryAtMs = Infinity;
         this.#state = "idle";
+        this.#joinedAt = arrived.feed.live.version;
         this.#viewer = new ViewerTrip(arrived.feed.live, this.#principal, nowMs, this.#deps.limits);
         return this.#viewer.visible ? undefined : this.#end("NOT_FOUND");
       case "item":
@@ -185,7 +188,9 @@ export class TripWatch implements Disposable {
     if (first) this.#events.resumed("changes");
     const message = viewer.change(item.change, nowMs);
     if (!viewer.visible) return this.#end("NOT_FOUND");
-    return message ?? (first ? viewer.unchanged(nowMs) : undefined);
+    if (!message) return first ? viewer.unchanged(nowMs) : undefined;
+    const isNews = compareVersions(item.change.version, this.#joinedAt) > 0;
+    return isNews ? message : { message: message.message };
   }
 
   #tellByTime(nowMs: number): ViewerMessage | undefined {

@@ -10,7 +10,7 @@ import { freshnessMessage, positionMessage, trailMessage, versionMessage } from 
 import { tripMessage } from "../wire/trip-messages.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof pb.WatchTripsResponseSchema>["message"]>;
-/** A message for the viewer, with the position in it, where one is, as it was stamped on its way. */
+/** A message for the viewer, with the position in it, where a change brought one, as it was stamped on its way. */
 export type ViewerMessage = { message: Answer; position?: LivePosition };
 
 /** The live state as the principal may see it; undefined when they may not watch the trip at all. */
@@ -86,7 +86,7 @@ export class ViewerTrip {
     this.#told = this.#freshness(nowMs);
     const value = liveTripFor(live, this.#principal, this.#told);
     if (!value) return undefined;
-    return { message: { case: "snapshot", value }, ...this.#stamps(live.position) };
+    return { message: { case: "snapshot", value } };
   }
 
   /** The answer to a resume when nothing is missing. */
@@ -99,7 +99,8 @@ export class ViewerTrip {
   /** A change, or undefined when this viewer sees no difference. A new generation is told as a snapshot: it begins anew. */
   change(change: LiveChange, nowMs: number): ViewerMessage | undefined {
     if (change.version.generation !== this.#live.version.generation) {
-      return this.snapshot(this.#anew(change), nowMs);
+      const anew = this.snapshot(this.#anew(change), nowMs);
+      return anew && { ...anew, ...this.#stamps(change.position) };
     }
     const { trip, position, device, latePoints } = change;
     this.#live = {
