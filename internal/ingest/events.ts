@@ -1,10 +1,11 @@
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Verdict } from "./messages.ts";
+import { VERDICT_CODES, type Verdict } from "./messages.ts";
 
+const TRANSPORTS = ["grpc", "websocket", "http"] as const;
 /** The ways in, as labels and log fields. */
-export type Transport = "grpc" | "websocket" | "http";
+export type Transport = (typeof TRANSPORTS)[number];
 
 /** Errors that mean that something of ours is wrong, not of the client's: logged as warnings. */
 const OWN_FAULTS: ReadonlySet<ErrorCode> = new Set([
@@ -67,6 +68,18 @@ export class IngestEvents {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     });
+    this.#begin();
+  }
+
+  /** What is known to come reads 0 until it does; codes and reasons that clients bring about have a series then. */
+  #begin(): void {
+    for (const verdict of VERDICT_CODES) this.#fixes.inc({ verdict }, 0);
+    for (const transport of TRANSPORTS) {
+      this.#streams.set({ transport }, 0);
+      this.#sessions.inc({ transport }, 0);
+      this.#received.inc({ transport }, 0);
+      for (const code of OWN_FAULTS) this.#problems.inc({ code, transport }, 0);
+    }
   }
 
   /** A batch got its verdicts. @param tookMs from receipt to durable */

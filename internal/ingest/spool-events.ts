@@ -1,10 +1,14 @@
 import { Counter, Gauge, Histogram } from "prom-client";
+import type { ErrorCode } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { SpoolDepth, SpoolEvent } from "./spool/events.ts";
 
 /** Refusals come by the thousand; one line per kind and so long says it. */
 const LOG_PERIOD_MS = 10_000;
+/** Why the spool refuses an entry, and for which reasons the log one of the spool's. */
+const REFUSALS = ["LOG_FULL", "LOG_UNAVAILABLE"] as const satisfies ErrorCode[];
+const DRAIN_REFUSALS = [...REFUSALS, "INTERNAL"] as const satisfies ErrorCode[];
 
 /** Business events of the spools of this gateway, by region: counters, gauges and log lines. One per process. */
 export class SpoolEvents {
@@ -69,8 +73,13 @@ export class SpoolEvents {
     );
   }
 
-  /** The `onEvent` of the region's spool. */
+  /** The `onEvent` of the region's spool, all of whose counters read 0 from now on. */
   of(region: string): (event: SpoolEvent) => void {
+    for (const counter of [this.#spooled, this.#drained, this.#damaged, this.#outages])
+      counter.inc({ region }, 0);
+    for (const code of REFUSALS) this.#refused.inc({ region, code }, 0);
+    for (const code of DRAIN_REFUSALS) this.#drainRefused.inc({ region, code }, 0);
+    this.#waited.zero({ region });
     return (event) => this.#happened(region, event);
   }
 

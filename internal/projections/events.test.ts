@@ -31,14 +31,38 @@ test("regions of one process are told apart in every metric of projections and o
     expect(samples.filter((line) => line.startsWith(name))).toHaveLength(2);
 });
 
-test("losses of the latest state read 0 before there was one", async () => {
+const SILENT = pino({ level: "silent" });
+
+test("what has not happened reads 0, of the region at once and of a partition from when it is taken", async () => {
   const registry = new Registry();
   const metrics = projectionMetrics(registry);
-  new ProjectionEvents({
-    metrics,
-    region: "se1",
-    logger: pino({ level: "silent" }),
-    clock: { now: () => 0 },
-  });
+  const events = new ProjectionEvents({ metrics, region: "se1", logger: SILENT, clock: { now: () => 0 } });
   expect(await registry.metrics()).toContain('bimride_latest_lost_total{region="se1"} 0');
+  expect(await registry.metrics()).toContain('bimride_detections_waiting{region="se1"} 0');
+  events.taken("live", 3, 0, 5);
+  const text = await registry.metrics();
+  const partition = 'region="se1",projection="live",partition="3"';
+  for (const series of [
+    `bimride_projection_stopped{${partition}}`,
+    `bimride_projection_gap_entries_total{${partition}}`,
+    'bimride_latest_refused_total{region="se1",partition="3"}',
+    'bimride_projection_stopped_total{region="se1",projection="live",code="CURSOR_TOO_OLD"}',
+    'bimride_projection_started_anew_total{region="se1",projection="live"}',
+  ])
+    expect(text).toContain(`${series} 0`);
+});
+
+test("a projection that stops as a whole shows all its partitions, until they go on", async () => {
+  const registry = new Registry();
+  const metrics = projectionMetrics(registry);
+  const events = new ProjectionEvents({ metrics, region: "se1", logger: SILENT, clock: { now: () => 0 } });
+  for (const partition of [3, 4]) events.taken("history", partition, 0, 5);
+  const stopped = async () =>
+    [...(await registry.metrics()).matchAll(/projection_stopped\{.*partition="(\d)"\} (\d)/g)].map(
+      ([, partition, value]) => `${partition}: ${value}`,
+    );
+  events.stopped("history", "INTERNAL");
+  expect(await stopped()).toEqual(["3: 1", "4: 1"]);
+  events.goesOn("history", [3]);
+  expect(await stopped()).toEqual(["3: 0", "4: 1"]);
 });

@@ -5,6 +5,9 @@ import type { LogEntry } from "../eventlog/log.ts";
 import type { Gap } from "./gaps.ts";
 import type { ProjectionMetrics } from "./metrics.ts";
 
+/** Why partitions stop. */
+const STOP_CODES = ["CURSOR_TOO_OLD", "MESSAGE_INVALID", "INTERNAL"] as const satisfies ErrorCode[];
+
 export type ProjectionEventsOptions = {
   metrics: ProjectionMetrics;
   region: string;
@@ -19,6 +22,8 @@ export class ProjectionEvents {
   readonly #region: string;
   readonly #logger: Logger;
   readonly #clock: Pick<Clock, "now">;
+  /** The partitions at hand, by projection. */
+  readonly #taken = new Map<string, Set<number>>();
 
   constructor({ metrics, region, logger, clock }: ProjectionEventsOptions) {
     this.#metrics = metrics;
@@ -26,6 +31,7 @@ export class ProjectionEvents {
     this.#logger = logger;
     this.#clock = clock;
     metrics.latestLost.inc({ region }, 0);
+    metrics.detectionsWaiting.set({ region }, 0);
   }
 
   /** Entries of one batch went through the pipeline. */
@@ -41,13 +47,29 @@ export class ProjectionEvents {
 
   /** A partition is at hand. @param behind sequences to replay */
   taken(projection: string, partition: number, behind: number, tookMs: number): void {
+    this.#begin(projection, partition);
     this.#metrics.owned.set({ region: this.#region, projection, partition }, 1);
     this.#metrics.takeOver.observe({ region: this.#region, projection }, tookMs / 1_000);
     this.#logger.info({ projection, partition, behind, tookMs: Math.round(tookMs) }, "partition taken");
   }
 
+  /** Whatever may happen to the partition reads 0 until it does. */
+  #begin(projection: string, partition: number): void {
+    const region = this.#region;
+    const { stoppedNow, refused, lost, stopped, startedAnew } = this.#metrics;
+    const taken = this.#taken.get(projection) ?? new Set();
+    this.#taken.set(projection, taken.add(partition));
+    stoppedNow.set({ region, projection, partition }, 0);
+    // Only live writes the latest state.
+    if (projection === "live") refused.inc({ region, partition }, 0);
+    lost.inc({ region, projection, partition }, 0);
+    startedAnew.inc({ region, projection }, 0);
+    for (const code of STOP_CODES) stopped.inc({ region, projection, code }, 0);
+  }
+
   /** A partition is somebody else's. */
   released(projection: string, partition: number): void {
+    this.#taken.get(projection)?.delete(partition);
     this.#metrics.owned.remove({ region: this.#region, projection, partition });
     this.#metrics.lag.remove({ region: this.#region, projection, partition });
     this.#metrics.stoppedNow.remove({ region: this.#region, projection, partition });
@@ -76,11 +98,18 @@ export class ProjectionEvents {
     this.#logger.warn("the latest state has lost what was written, writing it anew");
   }
 
-  /** A partition, or all of them, stopped: the projection would have to skip what it can't take in. */
+  /** A partition, or all at hand, stopped: the projection would have to skip what it can't take in. */
   stopped(projection: string, code: ErrorCode, partition?: number): void {
     this.#metrics.stopped.inc({ region: this.#region, projection, code });
-    if (partition !== undefined)
-      this.#metrics.stoppedNow.set({ region: this.#region, projection, partition }, 1);
+    const all = this.#taken.get(projection) ?? [];
+    for (const each of partition === undefined ? all : [partition])
+      this.#metrics.stoppedNow.set({ region: this.#region, projection, partition: each }, 1);
+  }
+
+  /** The partitions are read again after all of them had stopped. */
+  goesOn(projection: string, partitions: readonly number[]): void {
+    for (const partition of partitions)
+      this.#metrics.stoppedNow.set({ region: this.#region, projection, partition }, 0);
   }
 
   /** A partition stopped because the log no longer has what comes after its cursor. */

@@ -180,6 +180,10 @@ export class Projection implements AsyncDisposable {
     if (this.#faults.error) {
       await this.#readings.stop();
       this.#faults.clear();
+      this.#deps.events?.goesOn(
+        this.#view.name,
+        this.#owned.goingOn.map(({ partition }) => partition),
+      );
       this.#readings.start(this.#owned.all);
       return;
     }
