@@ -67,28 +67,30 @@ describe("a start that is refused", () => {
     expect(err).toMatch(/^auth\.jwks_file \/nowhere\/keys\.json can't be read.*\n$/);
   });
 
-  test.each([
-    ["bimride"],
-    ["gateway"],
-    ["processor"],
-    ["edge"],
-    ["bimctl", "migrate"],
-    ["bimctl", "resume", "--projection", "live", "--engines", "real"],
-    ["bimctl", "rebuild", "--projection", "history", "--from", "1h", "--engines", "real"],
-    ["bimctl", "regions", "check"],
-  ])("for its region file, likewise: %s %s", async (...command) => {
-    await using folder = await tempFolder();
-    const path = folder.file("regions.geojson");
-    await writeFile(path, "{\n regions");
-    const more = { BIMRIDE_REGIONS_FILE: path, BIMRIDE_DATA_DIR: folder.file("data") };
-    const { code, out, err } = await run([LAUNCHER, ...command], more);
-    expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toMatch(/^regions\.file: .*\/regions\.geojson: not JSON: .*\n$/);
   });
 
-  test("for its command line is told likewise, with exit code 2", async () => {
-    const { code, err } = await run([LAUNCHER, "bimride", "--nope"]);
-    expect(code).toBe(2);
-    expect(err).toMatch(/^--nope is no flag of this command.*\n$/);
+  test("for a key set that is none, without a word of what is in it", async () => {
+    await using folder = await tempFolder();
+    await writeFile(folder.file("keys.json"), "a secret\nin two lines");
+    const env = { BIMRIDE_AUTH_JWKS_FILE: folder.file("keys.json") };
+    const { code, err } = await run([LAUNCHER, "edge"], env);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^auth\.jwks_file \S+ can't be read: it is no JSON\n$/);
   });
-});
+
+  test("for a signing key that is none, likewise", async () => {
+    await using folder = await tempFolder();
+    for (const name of ["jwks.json", "signing-key.json"])
+      await writeFile(folder.file(name), "a secret\nin two lines");
+    const env = { BIMRIDE_AUTH_KEY_FOLDER: folder.path };
+    const { code, err } = await run([LAUNCHER, "edge"], env);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^auth\.key_folder \S+ can't be read: signing-key\.json is no private key .*\n$/);
+  });
+
+  test.each(["/proc/bimride", LAUNCHER])("for a data folder that can't be (%s), likewise", async (path) => {
+    for (const role of ["bimride", "gateway"]) {
+      const { code, err } = await run([LAUNCHER, role, "--data", path]);
+      expect(code).toBe(1);
+      expect(err).toMatch(/^data\.dir: \S+ .*\n$/);
+    }

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EngineError } from "../core/engine-error.ts";
 import { DataFolderHeldError, openDataFolder } from "./data-folder.ts";
 
 let folder: string;
@@ -42,6 +43,31 @@ describe("the data folder", () => {
     await once(child, "exit");
     using held = openDataFolder(folder, false);
     expect(existsSync(held.path("holder"))).toBe(true);
+  });
+
+  test("that is a file, lies in one or can't be made is told in one line that names the setting", () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "kept");
+    for (const [path, why] of [
+      [file, /is a file, or lies in one$/],
+      [join(file, "below"), /is a file, or lies in one$/],
+      ["/proc/bimride/below", /can't be made, or not be written to \(ENOENT\)$/],
+    ] as const) {
+      const open = () => openDataFolder(path, false);
+      expect(open).toThrow(EngineError);
+      expect(open).toThrow(`data.dir: ${path} `);
+      expect(open).toThrow(why);
+    }
+  });
+
+  test("whose lock is damaged is not said to be held", () => {
+    writeFileSync(
+      join(folder, "lock.sqlite"),
+      "no database, but as long as SQLite's header or longer".repeat(9),
+    );
+    expect(() => openDataFolder(folder, false)).toThrow(
+      /^data\.dir: .*\(lock\.sqlite: file is not a database\)$/,
+    );
   });
 
   test("leaves nothing of its own where nothing was kept", () => {

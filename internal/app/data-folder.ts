@@ -1,7 +1,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -12,6 +11,8 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { EngineError } from "../core/engine-error.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** A data folder that is in use already; the message says by whom. */
 export class DataFolderHeldError extends Error {
@@ -25,23 +26,33 @@ export type DataFolder = Disposable & {
 };
 
 const LOCK = "lock.sqlite";
+/** SQLite's primary code of a lock that somebody else has. */
+const SQLITE_BUSY = 5;
 
 /**
  * Makes and holds the folder. The hold is a lock of the operating system on a file in it, so it ends with the process,
  * however that ends; a second start says who holds it. Where nothing was kept meanwhile, the end of the hold takes away
  * what this made: the lock's file and the folders.
  * @param fresh empty the folder first
- * @throws DataFolderHeldError
+ * @throws DataFolderHeldError, and an EngineError when it can't be made or written
  */
 export function openDataFolder(folder: string, fresh: boolean): DataFolder {
-  const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    return openFolder(folder, fresh);
+  } catch (error) {
+    throw folderProblem(folder, error);
+  }
+}
+
+function openFolder(folder: string, fresh: boolean): DataFolder {
+  const firstMade = makeFolder(folder);
   const holderFile = join(folder, "holder");
   let madeLock = !existsSync(join(folder, LOCK));
   let lock = hold(folder, holderFile);
   if (fresh) {
     lock.close();
     rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     madeLock = true;
     lock = hold(folder, holderFile);
   }
@@ -63,7 +74,7 @@ export function openDataFolder(folder: string, fresh: boolean): DataFolder {
 function hold(folder: string, holderFile: string): DatabaseSync {
   const path = join(folder, LOCK);
   for (;;) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     closeSync(openSync(path, "a", 0o600));
     const opened = statSync(path).ino;
     const lock = new DatabaseSync(path, { timeout: 0 });
@@ -73,6 +84,7 @@ function hold(folder: string, holderFile: string): DatabaseSync {
       );
     } catch (error) {
       lock.close();
+      if ((Number((error as { errcode?: number }).errcode) & 0xff) !== SQLITE_BUSY) throw error;
       throw new DataFolderHeldError(
         `${folder} is held by ${holder(holderFile)}; stop it, or use another folder with --data`,
         { cause: error },
@@ -82,6 +94,18 @@ function hold(folder: string, holderFile: string): DatabaseSync {
     if (statSync(path, { throwIfNoEntry: false })?.ino === opened) return lock;
     lock.close();
   }
+}
+
+/** What an error of the system or of SQLite means for whoever named the folder; ours stay what they are. */
+function folderProblem(folder: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof DataFolderHeldError || code === undefined) return error;
+  if (code === "ENOTDIR" || code === "EEXIST")
+    return new EngineError("data.dir", `${folder} is a file, or lies in one`, { cause: error });
+  const why = code === "ERR_SQLITE_ERROR" ? `${LOCK}: ${message}` : code;
+  return new EngineError("data.dir", `${folder} can't be made, or not be written to (${why})`, {
+    cause: error,
+  });
 }
 
 function holdsNothing(folder: string): boolean {

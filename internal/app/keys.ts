@@ -22,24 +22,29 @@ export async function openKeys(
 ): Promise<Keys> {
   const { authJwksUrl, authJwksFile, authKeyFolder, authIssuer, authAudience } = settings;
   if (authJwksUrl) return { source: jwksUrl(new URL(authJwksUrl)), mint: undefined };
-  if (authJwksFile) return { source: await fileSource(authJwksFile, clock), mint: undefined };
+  if (authJwksFile)
+    return {
+      source: await read(`auth.jwks_file ${authJwksFile}`, () => jwksFile(authJwksFile, clock)),
+      mint: undefined,
+    };
   const keyFolder = authKeyFolder || folder?.path("keys");
   const there = keyFolder !== undefined && existsSync(jwksPathOf(keyFolder));
   if (keyFolder === undefined || (!there && (!mayMake || authKeyFolder !== "")))
     throw new SettingsError([
       "auth.jwks_file, auth.jwks_url or an auth.key_folder with a key must be set without demo mode (or make development keys: npm run -s bimctl -- keys)",
     ]);
-  const key = there ? await openSigningKey(keyFolder) : await makeKeyFiles(keyFolder);
+  const folderName = `auth.key_folder ${keyFolder}`;
+  const key = there ? await read(folderName, () => openSigningKey(keyFolder)) : await makeKeyFiles(keyFolder);
   const mint = tokenMint(key, authIssuer, authAudience, () => clock.now());
-  return { source: await jwksFile(jwksPathOf(keyFolder), clock), mint };
+  return { source: await read(folderName, () => jwksFile(jwksPathOf(keyFolder), clock)), mint };
 }
 
-async function fileSource(path: string, clock: Clock): Promise<KeySource> {
+/** What the file or folder of the setting holds. */
+async function read<Thing>(setting: string, open: () => Promise<Thing>): Promise<Thing> {
   try {
-    return await jwksFile(path, clock);
+    return await open();
   } catch (error) {
-    const { cause } = error as Error;
-    const why = cause instanceof Error ? cause.message : String(error);
-    throw new SettingsError([`auth.jwks_file ${path} can't be read: ${why}`]);
+    const { cause = error } = error as Error;
+    throw new SettingsError([`${setting} can't be read: ${(cause as Error).message}`]);
   }
 }

@@ -66,12 +66,21 @@ async function readKeySet(path: string): Promise<{ stamp: string; keys: KeySourc
   try {
     const stats = await stat(path);
     if (stats.size > MAX_FILE_BYTES) throw new RangeError("the JWKS file is larger than 1 MiB");
-    const set: JSONWebKeySet = JSON.parse(await readFile(path, "utf8"));
+    const set = parseKeySet(await readFile(path, "utf8"));
     const keys = createLocalJWKSet(set);
     if (set.keys.length > MAX_KEYS) throw new RangeError(`the JWKS file has more than ${MAX_KEYS} keys`);
     return { stamp: stampOf(stats), keys };
   } catch (cause) {
     throw new BimrideError("STORE_UNAVAILABLE", "The key set can't be read.", { cause });
+  }
+}
+
+/** Says nothing of the text: what lies there by mistake may be a secret. */
+function parseKeySet(text: string): JSONWebKeySet {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new TypeError("it is no JSON");
   }
 }
 

@@ -47,12 +47,17 @@ export async function openSigningKey(folder: string): Promise<SigningKey> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return makeKeyFiles(folder);
   }
+  const signingKey = await parseSigningKey(text).catch(() => undefined); // the error would quote the key
+  if (!signingKey)
+    throw new TypeError(`${PRIVATE_FILE} is no private key for ES256 or EdDSA: delete it to get a new pair`);
+  return signingKey;
+}
+
+async function parseSigningKey(text: string): Promise<SigningKey | undefined> {
   const jwk: JWK = JSON.parse(text);
   const algorithm = KEY_ALGORITHMS.find((candidate) => candidate === jwk.alg);
   const key = await importJWK(jwk, jwk.alg);
-  if (!algorithm || !jwk.kid || key instanceof Uint8Array) {
-    throw new TypeError(`${PRIVATE_FILE} is no private key for ES256 or EdDSA: delete it to get a new pair`);
-  }
+  if (!algorithm || !jwk.kid || key instanceof Uint8Array) return undefined;
   return { algorithm, keyId: jwk.kid, key };
 }
 

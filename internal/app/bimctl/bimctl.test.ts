@@ -119,6 +119,12 @@ describe("doctor", () => {
     expect(lineOf(out, "data folder")).toContain(`process ${process.pid}`);
   });
 
+  test("a data folder that can't be is named, and fails", async () => {
+    const { code, out } = await bimctl(["doctor", "--data", "/proc/bimride"]);
+    expect(code).toBe(1);
+    expect(lineOf(out, "data.dir")).toMatch(/^FAIL data\.dir: \/proc\/bimride can't be made/);
+  });
+
   test("a taken port is a fault when it was set by hand", async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

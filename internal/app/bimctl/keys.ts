@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { jwksPathOf, KEY_ALGORITHMS, makeKeyFiles } from "../../auth/keys.ts";
 import { loadSettings, type Settings } from "../../config/settings.ts";
+import { makeFolder } from "../make-folder.ts";
 import { type Command, UsageError } from "./command.ts";
 
 /** Where keys for development are kept within the data folder; demo mode uses the same. */
@@ -17,7 +18,7 @@ export const keysCommand: Command = {
   usage: `[--dir DIR] [--alg ${KEY_ALGORITHMS.join("|")}]`,
   summary:
     "makes a key pair for development (default: auth.key_folder, else in the data folder), replacing the one that is there",
-  async run(args, { env, print }) {
+  async run(args, { env, print, complain }) {
     const { values } = parseArgs({
       args: [...args],
       options: { dir: { type: "string" }, alg: { type: "string", default: "EdDSA" } },
@@ -25,6 +26,12 @@ export const keysCommand: Command = {
     const algorithm = KEY_ALGORITHMS.find((candidate) => candidate === values.alg);
     if (algorithm === undefined) throw new UsageError(`--alg must be one of ${KEY_ALGORITHMS.join(", ")}`);
     const folder = values.dir ?? keyFolderOf(loadSettings(env, []));
+    try {
+      makeFolder(folder);
+    } catch (error) {
+      complain(`the folder of the keys, ${folder}, can't be made: ${(error as Error).message}`);
+      return 1;
+    }
     await makeKeyFiles(folder, algorithm);
     print(`BIMRIDE_AUTH_JWKS_FILE=${jwksPathOf(folder)}`);
     return 0;
