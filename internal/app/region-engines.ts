@@ -10,6 +10,9 @@ import { type DataFolder, DataFolderHeldError, openDataFolder } from "./data-fol
 import { EMBEDDED_LOG_FILE, type EngineContext } from "./engines.ts";
 import { linksOf } from "./links.ts";
 
+/** How a tool is told to work on others than the embedded engines, in words. */
+export const NAME_REAL_ENGINES = "real ones are named with --engines real or BIMRIDE_ENGINES=real";
+
 /**
  * What a tool needs to open some engines of one region, and only those: nothing joins the processors, nothing is served.
  * With embedded engines it holds the data folder, so the service must not run: throws a DataFolderHeldError then, and an
@@ -57,8 +60,10 @@ export function openRegionContext(
 
 /** @param log path of the log's file within the folder */
 function folderWithLog(folder: string, log: string): DataFolder {
-  if (!existsSync(folder)) throw new EngineError("data.dir", `there is no data folder ${folder}`);
-  if (!existsSync(join(folder, log))) throw new EngineError("data.dir", `${folder} holds no log (${log})`);
+  const refuse = (what: string) =>
+    new EngineError("data.dir", `${what} of embedded engines; ${NAME_REAL_ENGINES}`);
+  if (!existsSync(folder)) throw refuse(`there is no data folder ${folder}`);
+  if (!existsSync(join(folder, log))) throw refuse(`${folder} holds no log (${log})`);
   try {
     return openDataFolder(folder, false);
   } catch (error) {

@@ -102,6 +102,8 @@ describe("rebuild", () => {
     expect(existsSync(folder.file("none"))).toBe(false);
     const latest = await bimctl(folder.file(""), ["rebuild", "--from", "10m", "--projection", "latest"]);
     expect(latest).toMatchObject({ code: 1, err: expect.stringContaining("nothing to rebuild") });
+    for (const { err } of [missing, latest])
+      expect(err).toMatch(/embedded engines.*; real ones .*--engines real/);
   });
 
   test.each([

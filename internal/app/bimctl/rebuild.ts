@@ -7,8 +7,9 @@ import type { Asked } from "../../rebuild/range.ts";
 import { type RebuildDeps, RebuildError } from "../../rebuild/rebuild-deps.ts";
 import { type RebuildReport, reportText } from "../../rebuild/report.ts";
 import { ENGINES, type EngineContext } from "../engines.ts";
-import { openRegionContext } from "../region-engines.ts";
+import { NAME_REAL_ENGINES, openRegionContext } from "../region-engines.ts";
 import { type Command, type Context, UsageError } from "./command.ts";
+import { tellEngines } from "./engines-told.ts";
 import { orComplain } from "./failures.ts";
 import { regionArgument } from "./region-argument.ts";
 import { timeArgument } from "./time-argument.ts";
@@ -50,8 +51,9 @@ export const rebuildCommand: Command = {
       const { region, regions } = await regionArgument(settings, values.region);
       if (order.projection === "latest" && settings.engines === "embedded")
         throw new RebuildError(
-          "with embedded engines the latest state lives in the memory of the process that serves it, which builds it from the log at its start: nothing to rebuild",
+          `with embedded engines the latest state lives in the memory of the process that serves it, which builds it from the log at its start: nothing to rebuild; ${NAME_REAL_ENGINES}`,
         );
+      tellEngines(settings, context.complain);
       await using stack = new AsyncDisposableStack();
       const clock = { ...systemClock, now: context.nowMs };
       const engines = openRegionContext(stack, settings, region, regions, clock);

@@ -5,6 +5,7 @@ import { skipGap } from "../../projections/skip-gap.ts";
 import { ENGINES } from "../engines.ts";
 import { openRegionContext } from "../region-engines.ts";
 import { type Command, UsageError } from "./command.ts";
+import { tellEngines } from "./engines-told.ts";
 import { orComplain } from "./failures.ts";
 import { regionArgument } from "./region-argument.ts";
 
@@ -33,6 +34,7 @@ export const resumeCommand: Command = {
     const dryRun = values["dry-run"];
     return orComplain(complain, async () => {
       const { region, regions } = await regionArgument(settings, values.region);
+      tellEngines(settings, complain);
       await using stack = new AsyncDisposableStack();
       const clock = { ...systemClock, now: nowMs };
       const context = openRegionContext(stack, settings, region, regions, clock);
