@@ -29,6 +29,24 @@ describe("docker-compose.yml", () => {
       "URL: http://edge:8080",
       "edge is reached at http://127.0.0.1:8080",
     ],
+    [
+      "a service that ends and that nobody waits for",
+      "prepare: { condition: service_completed_successfully }",
+      "prepare: { condition: service_started }",
+      "prepare ends by itself",
+    ],
+    [
+      "a spool that goes with its container",
+      '["gateway:/data", "keys:/keys:ro"]',
+      '["/data", "keys:/keys:ro"]',
+      "gateway keeps its spool in no named volume",
+    ],
+    [
+      "a spool of two gateways",
+      'command: ["edge"]',
+      'command: ["gateway"]\n    volumes: ["gateway:/data", "keys:/keys:ro"]',
+      "edge has the spool of gateway",
+    ],
     ["an image built from nowhere", "deploy/Dockerfile\n", "deploy/Containerfile\n", "built from"],
   ])("%s is named", async (_, right, wrong, told) => {
     await using folder = await tempFolder();

@@ -12,10 +12,13 @@ export const COMPOSE_PATH = "docker-compose.yml";
 const HTTP_PORT = REGISTRY.httpPort.default;
 const GRPC_PORT = REGISTRY.grpcPort.default;
 
+/** The folder of a role in its container, see deploy/Dockerfile. */
+const DATA_FOLDER = "/data";
+
 type Service = {
   image?: string;
   build?: { context: string; dockerfile: string };
-  depends_on?: Record<string, unknown>;
+  depends_on?: Record<string, { condition?: string }>;
   volumes?: string[];
   healthcheck?: unknown;
   command?: string | string[];
@@ -29,7 +32,7 @@ type Compose = { services: Record<string, Service>; volumes: Record<string, unkn
 /**
  * What is wrong with docker-compose.yml: by the Compose Specification's own schema, which the package docker-compose
  * ships, and in what a schema can't see: names that lead nowhere, files that are not there, public addresses where
- * nobody listens.
+ * nobody listens, services that end and that nobody waits for, spools that don't outlive their container.
  */
 export async function composeProblems(root: string): Promise<string[]> {
   const text = await readFile(join(root, COMPOSE_PATH), "utf8");
@@ -75,13 +78,47 @@ function deadEnds(root: string, { services, volumes }: Compose): string[] {
       problems.push(`${name} has no health check`);
     }
   }
+  problems.push(...unawaited(services), ...lostSpools(services));
   const unused = Object.keys(volumes).filter((volume) => !used.has(volume));
   return [...problems, ...unused.map((volume) => `nobody mounts the volume ${volume}`)];
 }
 
+/** Services that do their work and end: `up --wait` fails over one unless another service waits for its success. */
+function unawaited(services: Compose["services"]): string[] {
+  const awaited = new Set(
+    Object.values(services).flatMap(({ depends_on = {} }) =>
+      Object.keys(depends_on).filter(
+        (other) => depends_on[other]?.condition === "service_completed_successfully",
+      ),
+    ),
+  );
+  return Object.entries(services)
+    .filter(([name, { restart }]) => restart !== "unless-stopped" && !awaited.has(name))
+    .map(([name]) => `${name} ends by itself, and nobody waits for its success`);
+}
+
+/** Gateways whose spool goes with the container, or that would share one. */
+function lostSpools(services: Compose["services"]): string[] {
+  const problems: string[] = [];
+  const holders = new Map<string, string>();
+  for (const [name, { command, volumes = [] }] of Object.entries(services)) {
+    if (roleOf(command) !== "gateway") continue;
+    const volume = volumes.find((mount) => mount.split(":")[1] === DATA_FOLDER)?.split(":")[0];
+    const other = volume && holders.get(volume);
+    if (!volume) problems.push(`${name} keeps its spool in no named volume`);
+    else if (other) problems.push(`${name} has the spool of ${other}`);
+    else holders.set(volume, name);
+  }
+  return problems;
+}
+
+function roleOf(command: Service["command"]): string | undefined {
+  return Array.isArray(command) ? command[0] : command;
+}
+
 /** Where placement would send clients of a gateway or edge, and nobody outside the containers gets to. */
 function unreachable(name: string, { command, environment = {}, ports = [] }: Service): string[] {
-  const role = Array.isArray(command) ? command[0] : command;
+  const role = roleOf(command);
   if (role !== "gateway" && role !== "edge") return [];
   const published = (port: number) =>
     ports.find((mapping) => mapping.endsWith(`:${port}`))?.slice(0, -`:${port}`.length) ?? "nowhere";
