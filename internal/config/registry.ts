@@ -129,7 +129,7 @@ export const REGISTRY = {
   cassandraContactPoints: text("cassandra.contact_points", "127.0.0.1:9042", {
     range: "host:port, several separated by commas",
     accept: isHostList,
-    doc: "Some nodes of Cassandra (4.0 or newer) or ScyllaDB.",
+    doc: "Some nodes of Cassandra (4.0 or newer), or of ScyllaDB, which was never tried: see docs/OPERATIONS.md.",
   }),
   cassandraLocalDc: text("cassandra.local_dc", "datacenter1", {
     range: "1 to 100 characters",
