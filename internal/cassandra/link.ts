@@ -6,6 +6,7 @@ import { connectProblem } from "./connect-problem.ts";
 import { newClient } from "./driver.ts";
 import { Gate } from "./gate.ts";
 import type { CassandraOptions } from "./options.ts";
+import { checkMayWrite } from "./rights.ts";
 import { checkSchema } from "./schema.ts";
 import { checkVersion } from "./server-version.ts";
 
@@ -53,7 +54,7 @@ export type StatementOptions = {
 };
 
 /**
- * Connects and checks version, keyspace and schema. Rejects within about 10 s with an EngineError:
+ * Connects and checks version, keyspace, schema and the right to write. Rejects within about 10 s with an EngineError:
  * `cassandra.contact_points` (nobody answers, too old), `cassandra.local_dc`, `cassandra.user`, `cassandra.tls`,
  * `cassandra.ca_file`, `cassandra.keyspace` (missing, or its schema is older or newer than this build).
  */
@@ -67,6 +68,7 @@ export async function connectCassandra(
       await client.connect();
       const version = await checkVersion(client, options);
       await checkSchema(client, options);
+      await checkMayWrite(client, options);
       return version;
     });
     return new Link(options, clock, client, serverVersion);

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { types } from "cassandra-driver";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { CASSANDRA_DATA_CENTER, startCassandra } from "../../test/kit/engines/cassandra.ts";
 import type { Engine } from "../../test/kit/engines/engine.ts";
@@ -75,6 +76,23 @@ describe("a link to a Cassandra of its own", () => {
     await using link = await connectCassandra(given);
     const query = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = 'refused'";
     expect((await link.execute(query, [])).rowLength).toBe(0);
+  });
+
+  test("a user who may only read is refused, one who may write too is not and has written nothing", async () => {
+    await using link = await connectCassandra(given);
+    const change = (cql: string) => link.client.execute(cql, [], { prepare: false });
+    for (const role of ["reader", "writer"])
+      await change(`CREATE ROLE ${role} WITH PASSWORD = '${PASSWORD}' AND LOGIN = true`);
+    for (const role of ["reader", "writer"]) await change(`GRANT SELECT ON KEYSPACE own TO ${role}`);
+    await change("GRANT MODIFY ON KEYSPACE own TO writer");
+    await expect(connectCassandra({ ...given, user: "reader", password: PASSWORD })).rejects.toThrow(
+      /^cassandra\.user: may not write to the keyspace own at .*: it needs SELECT and MODIFY$/,
+    );
+    await using writing = await connectCassandra({ ...given, user: "writer", password: PASSWORD });
+    expect((await writing.execute("SELECT trip_id FROM trip_final", [])).rowLength).toBe(0);
+    await expect(
+      writing.client.execute("DELETE FROM own.trip_final WHERE trip_id = ?", [null], { prepare: false }),
+    ).rejects.toMatchObject({ code: types.responseErrorCodes.invalid });
   });
 
   test("TLS works with the node's authority, and one that is not trusted is named", async () => {
