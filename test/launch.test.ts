@@ -67,6 +67,23 @@ describe("a start that is refused", () => {
     expect(err).toMatch(/^auth\.jwks_file \/nowhere\/keys\.json can't be read.*\n$/);
   });
 
+  test.each([
+    ["bimride"],
+    ["gateway"],
+    ["processor"],
+    ["edge"],
+    ["bimctl", "migrate"],
+    ["bimctl", "resume", "--projection", "live", "--engines", "real"],
+    ["bimctl", "rebuild", "--projection", "history", "--from", "1h", "--engines", "real"],
+    ["bimctl", "regions", "check"],
+  ])("for its region file, likewise: %s %s", async (...command) => {
+    await using folder = await tempFolder();
+    const path = folder.file("regions.geojson");
+    await writeFile(path, "{\n regions");
+    const more = { BIMRIDE_REGIONS_FILE: path, BIMRIDE_DATA_DIR: folder.file("data") };
+    const { code, out, err } = await run([LAUNCHER, ...command], more);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(/^regions\.file: .*\/regions\.geojson: not JSON: .*\n$/);
   });
 
   test("for a key set that is none, without a word of what is in it", async () => {
@@ -94,3 +111,11 @@ describe("a start that is refused", () => {
       expect(code).toBe(1);
       expect(err).toMatch(/^data\.dir: \S+ .*\n$/);
     }
+  });
+
+  test("for its command line is told likewise, with exit code 2", async () => {
+    const { code, err } = await run([LAUNCHER, "bimride", "--nope"]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^--nope is no flag of this command.*\n$/);
+  });
+});
