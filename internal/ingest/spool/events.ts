@@ -5,7 +5,8 @@ export type SpoolDepth = { entries: number; bytes: number; oldestAtMs: number };
 
 /**
  * What happens to a spool. `opened` comes first, with a way to ask for the depth; `damaged` is lost data (told to nobody
- * as durable, but told as BUFFERED before); `untidy` costs repeats after a restart, nothing else.
+ * as durable, but told as BUFFERED before); `untidy` costs repeats after a restart, or that what was drained counts as
+ * damaged then, nothing else.
  */
 export type SpoolEvent =
   | { kind: "opened"; depth: () => SpoolDepth; entries: number; tornBytes: number }

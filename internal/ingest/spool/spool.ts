@@ -255,9 +255,8 @@ export class Spool {
   async #removeDrained(): Promise<void> {
     for (const segment of [...this.#segments]) {
       if (!segment.sealed || segment.last > this.#drained || this.#reading?.segment === segment) continue;
-      // What is gone from the disk must be known to be drained, or the next start takes it for lost.
+      // What is gone from the disk is to be known as drained, or the next start takes it for lost.
       if (segment.last > this.#cursor.position) await this.#saveCursor();
-      if (segment.last > this.#cursor.position) continue;
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       await this.#files.remove(segmentName(segment.first)).catch((cause: unknown) => {
         // It stays on the disk; the next start sees that it is drained and removes it.
@@ -268,7 +267,9 @@ export class Spool {
 
   async #saveCursor(): Promise<void> {
     this.#savedMs = this.clock.monotonic();
-    this.#saving ??= this.#save().finally(() => {
+    // One that is under way may know less.
+    while (this.#saving) await this.#saving;
+    this.#saving = this.#save().finally(() => {
       this.#saving = undefined;
     });
     await this.#saving;
