@@ -97,10 +97,11 @@ export const DEFAULT_LIMITS = {
   maxChunkSpanMs: 240_000,
   /** Settlement after a trip's end. */
   settleAfterMs: 600_000,
-  /** Time between snapshots of a partition's live view. */
+  /**
+   * Time between snapshots of a projection. Those of history are the larger ones, but its replay is made beside that of
+   * live, which viewers wait for when a processor died: 30 s for history made that a second longer.
+   */
   snapshotPeriodMs: 10_000,
-  /** The same for history, whose snapshots are larger (all open chunks), and for whose replay nobody waits. */
-  historySnapshotPeriodMs: 30_000,
   /** An owner appends a Tick when its partition was silent for so long while some state waits for time. */
   tickAfterMs: 1_000,
   /** An owner appends a Tick to a partition that was silent for so long, so that its cursor never lags behind the log's age. */

@@ -22,8 +22,9 @@ const FIX_BATCH = 1;
  * receipt, a sequence number beyond 32 bits) throws a RangeError or an Error of the wire library: the gateway refuses
  * such fixes before they come here.
  */
-export function encodeEntry(content: EntryContent): Uint8Array {
-  const writer = new BinaryWriter();
+export const encodeEntry: (content: EntryContent) => Uint8Array = encoder(writeEntry);
+
+function writeEntry(writer: BinaryWriter, content: EntryContent): void {
   writer.tag(SCHEMA_VERSION, WireType.Varint).uint32(ENTRY_SCHEMA_VERSION);
   if (content.region) writer.tag(REGION, WireType.LengthDelimited).string(content.region);
   if (content.traceparent) writer.tag(TRACEPARENT, WireType.LengthDelimited).string(content.traceparent);
@@ -38,7 +39,26 @@ export function encodeEntry(content: EntryContent): Uint8Array {
     }
     writer.join();
   }
-  return writer.finish();
+}
+
+/**
+ * Encodes with one writer for all: a new one for each message would allocate its room several times over, thousands of
+ * times a second. The bytes are the caller's own.
+ */
+export function encoder<Message>(
+  write: (writer: BinaryWriter, message: Message) => void,
+): (message: Message) => Uint8Array {
+  let writer = new BinaryWriter();
+  return (message) => {
+    try {
+      write(writer, message);
+      return writer.finish();
+    } catch (error) {
+      // It holds the beginning of what could not be written.
+      writer = new BinaryWriter();
+      throw error;
+    }
+  };
 }
 
 /**

@@ -1,7 +1,13 @@
-import type { LivePlace, LiveTrail } from "../../gen/bimride/state/v1/state_pb.ts";
+import type {
+  DeviceStatus as DeviceStatusMessage,
+  LivePlace,
+  LiveTrail,
+} from "../../gen/bimride/state/v1/state_pb.ts";
+import type { Party } from "../core/fix.ts";
 import { fromE7, toE7 } from "../core/geo.ts";
-import type { LivePosition, TrailPoint } from "../core/live.ts";
+import type { DeviceStatus, LivePosition, TrailPoint } from "../core/live.ts";
 import type { Trail } from "../core/trail.ts";
+import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
 import { int32sOf, int64 } from "./snapshot-columns.ts";
 
 /** The position as a message, times in whole milliseconds. */
@@ -57,4 +63,27 @@ export function fromLiveTrail(message: LiveTrail): TrailPoint[] {
     const [latE7, lonE7] = [numbers[i * POINT_NUMBERS + 1]!, numbers[i * POINT_NUMBERS + 2]!];
     return { latDeg: fromE7(latE7), lonDeg: fromE7(lonE7), capturedAtMs };
   });
+}
+
+/** Entries of devices' states, which change seldom and are written with every place. */
+const deviceEntries = new WeakMap<DeviceStatus, Uint8Array>();
+
+/** A device's state as the log has it, so that there is one mapping of its fields. */
+export function toDeviceMessage(party: Party, device: DeviceStatus) {
+  let recordEntry = deviceEntries.get(device);
+  if (!recordEntry) {
+    const { state, atMs: receivedAtMs } = device;
+    const session = { sessionId: "", sessionEpoch: 0 };
+    const record = { kind: "deviceState" as const, party, ...session, receivedAtMs, state };
+    recordEntry = encodeEntry({ region: "", traceparent: "", records: [record] });
+    deviceEntries.set(device, recordEntry);
+  }
+  return { recordEntry, connected: device.connected };
+}
+
+/** Inverse of {@link toDeviceMessage}. */
+export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessage): DeviceStatus {
+  const record = decodeEntry(recordEntry).records[0];
+  if (record?.kind !== "deviceState") throw new RangeError("no device state where one belongs");
+  return { state: record.state, connected, atMs: record.receivedAtMs };
 }

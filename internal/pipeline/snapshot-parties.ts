@@ -1,6 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type DeviceStatus as DeviceStatusMessage,
   type LatestPlace,
   type PartyState as PartyStateMessage,
   type PartyStateSchema,
@@ -10,10 +9,9 @@ import {
 import type { PartyKind } from "../../gen/bimride/tracking/v1/fix_pb.ts";
 import { PARTY_KINDS, type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
-import type { DeviceStatus } from "../core/live.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
-import { decodeEntry, encodeEntry } from "../eventlog/codec.ts";
 import type { LatestParty } from "../latest/latest.ts";
+import { fromDeviceMessage, toDeviceMessage } from "./live-messages.ts";
 import { bytesOf, fieldsOf, int32sOf, int64 } from "./snapshot-columns.ts";
 import { createPositionState, type PositionState } from "./stages/position-state.ts";
 import {
@@ -80,26 +78,6 @@ export function fromPartyMessage(
     latest: message.latest && fromLatestMessage(partyKey(party), message.latest),
     trip: undefined,
   };
-}
-
-/** A device's state as the log has it, so that there is one mapping of its fields. */
-export function toDeviceMessage(party: Party, { state, connected, atMs }: DeviceStatus) {
-  const record = {
-    kind: "deviceState" as const,
-    party,
-    sessionId: "",
-    sessionEpoch: 0,
-    receivedAtMs: atMs,
-    state,
-  };
-  return { recordEntry: encodeEntry({ region: "", traceparent: "", records: [record] }), connected };
-}
-
-/** Inverse of {@link toDeviceMessage}. */
-export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessage): DeviceStatus {
-  const record = decodeEntry(recordEntry).records[0];
-  if (record?.kind !== "deviceState") throw new RangeError("no device state where one belongs");
-  return { state: record.state, connected, atMs: record.receivedAtMs };
 }
 
 /** What {@link placeOnTrail} may still look at, oldest first, with the times anew from the oldest. */

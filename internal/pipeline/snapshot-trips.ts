@@ -4,9 +4,15 @@ import type { Party } from "../core/fix.ts";
 import type { DeviceStatus } from "../core/live.ts";
 import { Trail } from "../core/trail.ts";
 import { TRIP_STATUSES, type Trip } from "../core/trip.ts";
-import { fromLiveTrail, fromPlaceMessage, toLiveTrail, toPlaceMessage } from "./live-messages.ts";
+import {
+  fromDeviceMessage,
+  fromLiveTrail,
+  fromPlaceMessage,
+  toDeviceMessage,
+  toLiveTrail,
+  toPlaceMessage,
+} from "./live-messages.ts";
 import { fieldsOf, int64 } from "./snapshot-columns.ts";
-import { fromDeviceMessage, toDeviceMessage } from "./snapshot-parties.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
 import type { PartitionState, TripState } from "./state.ts";
 import { tripEntryOf, tripOfEntry } from "./trip-entry.ts";

@@ -23,7 +23,6 @@ import { Projection } from "./projection.ts";
 const CREW_LIMITS = {
   ...LIMITS,
   snapshotPeriodMs: 1_000,
-  historySnapshotPeriodMs: 1_000,
   maxFixesPerChunk: 20,
 };
 

@@ -37,7 +37,6 @@ export class HistoryView implements View {
   readonly name = "history";
   readonly waitsForStore = true;
   readonly storePeriodMs: number;
-  readonly snapshotPeriodMs: number;
   readonly #deps: HistoryViewDeps;
   readonly #parts = new Map<number, Part>();
   readonly #tripEntries: TripEntries = new WeakMap();
@@ -45,7 +44,6 @@ export class HistoryView implements View {
   constructor(deps: HistoryViewDeps) {
     this.#deps = deps;
     this.storePeriodMs = deps.storePeriodMs;
-    this.snapshotPeriodMs = deps.limits.historySnapshotPeriodMs;
   }
 
   restored(state: PartitionState, own: Uint8Array | undefined): void {

@@ -33,14 +33,12 @@ export class LiveView implements View {
   readonly name = "live";
   readonly waitsForStore = false;
   readonly storePeriodMs: number;
-  readonly snapshotPeriodMs: number;
   readonly #deps: LiveViewDeps;
   readonly #pending = new Map<number, Pending>();
 
   constructor(deps: LiveViewDeps) {
     this.#deps = deps;
     this.storePeriodMs = deps.storePeriodMs ?? 0;
-    this.snapshotPeriodMs = deps.limits.snapshotPeriodMs;
   }
 
   restored(state: PartitionState): void {

@@ -44,9 +44,9 @@ export class Projection implements AsyncDisposable {
     this.#stores = new StoreLoop(deps, view, () => this.#owned.cursors());
     this.#snapshots = new SnapshotTurns(deps, view, this.#stores);
     this.#faults = new Faults(deps, view);
-    const { clock, log } = deps;
+    const { clock, limits, log } = deps;
     let turn = 0;
-    const stopSnapshots = clock.every(view.snapshotPeriodMs / log.partitions, () => {
+    const stopSnapshots = clock.every(limits.snapshotPeriodMs / log.partitions, () => {
       const owned = this.#owned.get(turn++ % log.partitions);
       if (owned && !owned.gone && !this.#faults.error) this.#snapshots.begin(owned);
     });

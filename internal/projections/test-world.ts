@@ -20,7 +20,6 @@ import type { ProjectionDeps } from "./projection-deps.ts";
 /** Small chunks, so that a short drive makes many. */
 export const WORLD_LIMITS: Limits = {
   ...LIMITS,
-  historySnapshotPeriodMs: LIMITS.snapshotPeriodMs,
   maxFixesPerChunk: 7,
   maxChunkSpanMs: 20_000,
   settleAfterMs: 300_000,

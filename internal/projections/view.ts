@@ -12,8 +12,6 @@ export interface View {
   readonly waitsForStore: boolean;
   /** Least time between two calls of `store`; 0 stores after every batch. Snapshots and the end store at once. */
   readonly storePeriodMs: number;
-  /** Time between two snapshots of a partition: whoever takes it over replays so much at most. */
-  readonly snapshotPeriodMs: number;
   /**
    * A partition's state stands, with the own part of its snapshot when there was one. Throws when that can't be read;
    * then, and when the log turns out to be another one, it is called again without.

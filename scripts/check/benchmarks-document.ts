@@ -27,8 +27,8 @@ npm run -s drill -- all > drills/results/drills.json   # half an hour
 npm run generate
 \`\`\`
 
-The river's load generator has a heap of which old objects are not collected before 3 GB, so that its collections are not
-measured as the service's; everything else has Node's usual one. Load is open loop: a late send counts from when it was due. \`reach\` is what the design asks for; a target that is missed
+The river's load generator has a heap of 3 GB, of which old objects are collected just before the measurement and seldom
+meanwhile, so that its collections are not measured as the service's; everything else has Node's usual one. Load is open loop: a late send counts from when it was due. \`reach\` is what the design asks for; a target that is missed
 says so and stays in the table.
 `;
 
