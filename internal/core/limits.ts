@@ -98,8 +98,8 @@ export const DEFAULT_LIMITS = {
   /** Settlement after a trip's end. */
   settleAfterMs: 600_000,
   /**
-   * Time between snapshots of a projection. Those of history are the larger ones, but its replay is made beside that of
-   * live, which viewers wait for when a processor died: 30 s for history made that a second longer.
+   * Time between snapshots of a projection. History's could come less often, but its replay is made beside that of live,
+   * which viewers wait for when a processor died.
    */
   snapshotPeriodMs: 10_000,
   /** An owner appends a Tick when its partition was silent for so long while some state waits for time. */
