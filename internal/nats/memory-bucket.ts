@@ -1,13 +1,7 @@
-import {
-  JetStreamApiCodes,
-  JetStreamApiError,
-  jetstream,
-  jetstreamManager,
-  type StreamInfo,
-} from "@nats-io/jetstream";
+import { JetStreamApiCodes, JetStreamApiError, jetstream, type StreamInfo } from "@nats-io/jetstream";
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { EngineError } from "../core/engine-error.ts";
-import { findStream } from "./find-stream.ts";
+import { checkBucket } from "./check-bucket.ts";
 import type { NatsLink } from "./link.ts";
 
 /** A key-value bucket in the servers' memory: fast, and empty after all servers that held it were down at once. */
@@ -74,10 +68,9 @@ export async function openMemoryBucket(link: NatsLink, options: MemoryBucketOpti
 }
 
 /** Rejects as {@link openMemoryBucket} does where the bucket is there and was made otherwise; makes nothing. */
-export async function checkMemoryBucket(link: NatsLink, options: MemoryBucketOptions): Promise<void> {
-  const manager = await jetstreamManager(link.connection, { timeout: options.requestMs, checkAPI: false });
-  const found = await findStream(manager, `KV_${options.name}`);
-  if (found) refuseOther(found, options);
+export function checkMemoryBucket(link: NatsLink, options: MemoryBucketOptions): Promise<void> {
+  const bucket = { ...options, stream: `KV_${options.name}` };
+  return checkBucket(link, bucket, (found) => refuseOther(found, options));
 }
 
 function refuseOther(found: StreamInfo, options: MemoryBucketOptions): void {

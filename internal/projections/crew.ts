@@ -20,11 +20,7 @@ import { HistoryView } from "./history.ts";
 import { LiveView } from "./live.ts";
 import { Projection } from "./projection.ts";
 
-const CREW_LIMITS = {
-  ...LIMITS,
-  snapshotPeriodMs: 1_000,
-  maxFixesPerChunk: 20,
-};
+const CREW_LIMITS = { ...LIMITS, snapshotPeriodMs: 1_000, maxFixesPerChunk: 20 };
 
 /** A region with traffic on real NATS: one log, one latest state and one history for all processors of it. */
 export type Crew = Awaited<ReturnType<typeof openCrew>>;

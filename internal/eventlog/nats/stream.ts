@@ -61,11 +61,7 @@ export async function ensureStream(
   clock: Clock,
 ): Promise<void> {
   const wanted = wantedConfig(options);
-  try {
-    await whileItBegins(clock, () => ensure(manager, wanted));
-  } catch (cause) {
-    throw cause instanceof EngineError ? cause : streamProblem(wanted.name, cause);
-  }
+  await whenItCan(wanted.name, clock, () => ensure(manager, wanted));
 }
 
 /** Rejects as {@link ensureStream} does where the stream is there and was made otherwise; makes and changes nothing. */
@@ -75,11 +71,18 @@ export async function checkStream(
   clock: Clock,
 ): Promise<void> {
   const wanted = wantedConfig(options);
-  try {
-    const found = await whileItBegins(clock, () => findStream(manager, wanted.name));
+  await whenItCan(wanted.name, clock, async () => {
+    const found = await findStream(manager, wanted.name);
     if (found) compare(found.config, wanted);
+  });
+}
+
+/** Waits for servers that begin; rejects with an EngineError. */
+async function whenItCan(name: string, clock: Clock, task: () => Promise<void>): Promise<void> {
+  try {
+    await whileItBegins(clock, task);
   } catch (cause) {
-    throw cause instanceof EngineError ? cause : streamProblem(wanted.name, cause);
+    throw cause instanceof EngineError ? cause : streamProblem(name, cause);
   }
 }
 

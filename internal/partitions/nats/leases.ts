@@ -33,13 +33,8 @@ export async function openNatsLeases(options: NatsLeasesOptions): Promise<Leases
 }
 
 /** Rejects as {@link openNatsLeases} does where the bucket is there and was made otherwise; makes nothing. */
-export async function checkNatsLeases(options: BucketOwner): Promise<void> {
-  const bucket = bucketOf(options);
-  try {
-    await checkMemoryBucket(options.link, bucket);
-  } catch (cause) {
-    throw startProblem(`the bucket ${bucket.name}`, cause);
-  }
+export function checkNatsLeases(options: BucketOwner): Promise<void> {
+  return checkMemoryBucket(options.link, bucketOf(options));
 }
 
 type BucketOwner = Pick<NatsLeasesOptions, "link" | "region" | "replicas" | "prefix" | "limits">;

@@ -2,7 +2,7 @@ import { type JetStreamManager, jetstream, jetstreamManager, type StreamConfig }
 import { type ObjectStore, Objm, StorageType, setSha256Backend } from "@nats-io/obj";
 import { nanos } from "@nats-io/transport-node";
 import { EngineError } from "../../core/engine-error.ts";
-import { findStream } from "../../nats/find-stream.ts";
+import { checkBucket } from "../../nats/check-bucket.ts";
 import type { NatsLink } from "../../nats/link.ts";
 
 export type SnapshotBucketOptions = {
@@ -47,10 +47,9 @@ export async function openSnapshotBucket(options: SnapshotBucketOptions): Promis
 }
 
 /** Rejects as {@link openSnapshotBucket} does where the bucket is there and was made otherwise; makes nothing. */
-export async function checkSnapshotBucket({ link, name, requestMs }: SnapshotBucketOptions): Promise<void> {
-  const manager = await jetstreamManager(link.connection, { timeout: requestMs, checkAPI: false });
-  const found = await findStream(manager, `OBJ_${name}`);
-  if (found) refuseOther(found.config, name);
+export function checkSnapshotBucket({ link, name, requestMs }: SnapshotBucketOptions): Promise<void> {
+  const bucket = { name, stream: `OBJ_${name}`, requestMs };
+  return checkBucket(link, bucket, ({ config }) => refuseOther(config, name));
 }
 
 function refuseOther({ storage }: StreamConfig, name: string): void {

@@ -55,13 +55,8 @@ export async function openNatsSnapshots(options: NatsSnapshotsOptions): Promise<
 }
 
 /** Rejects as {@link openNatsSnapshots} does where the bucket is there and was made otherwise; makes nothing. */
-export async function checkNatsSnapshots(options: NatsSnapshotsOptions): Promise<void> {
-  const bucket = bucketOf(options);
-  try {
-    await checkSnapshotBucket(bucket);
-  } catch (cause) {
-    throw startProblem(`the bucket ${bucket.name}`, cause);
-  }
+export function checkNatsSnapshots(options: NatsSnapshotsOptions): Promise<void> {
+  return checkSnapshotBucket(bucketOf(options));
 }
 
 function bucketOf({ link, region, replicas, prefix = "" }: NatsSnapshotsOptions): SnapshotBucketOptions {

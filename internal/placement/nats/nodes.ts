@@ -40,13 +40,8 @@ export async function openNatsNodes(options: NatsNodesOptions): Promise<Nodes> {
 }
 
 /** Rejects as {@link openNatsNodes} does where the bucket is there and was made otherwise; makes nothing. */
-export async function checkNatsNodes(options: BucketOwner): Promise<void> {
-  const bucket = bucketOf(options);
-  try {
-    await checkMemoryBucket(options.link, bucket);
-  } catch (cause) {
-    throw startProblem(`the bucket ${bucket.name}`, cause);
-  }
+export function checkNatsNodes(options: BucketOwner): Promise<void> {
+  return checkMemoryBucket(options.link, bucketOf(options));
 }
 
 type BucketOwner = Pick<NatsNodesOptions, "link" | "region" | "replicas" | "prefix">;
