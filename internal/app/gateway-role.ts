@@ -33,6 +33,7 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
   const regions = await withSpools(stack, parts);
   const ingest = createIngest({
     ...{ regions, bus, trips, authenticator, clock, limits, telemetry },
+    tripActions: parts.trips,
     regionOf: parts.regionOf,
     ownRegion: engines.log.region,
     gatewayId: nodeId,

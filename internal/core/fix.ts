@@ -76,4 +76,5 @@ export type DeviceState = {
   background?: boolean;
   airplaneMode?: boolean;
   powerSave?: boolean;
+  mockLocation?: boolean;
 };

@@ -21,10 +21,12 @@ export const DEFAULT_LIMITS = {
   maxIngestStreams: 20_000,
   /** Parties whose sessions a gateway remembers; the longest silent without a stream are forgotten. */
   maxKnownParties: 100_000,
-  /** Hellos, device states and token refreshes per stream and second, sustained; more: RATE_LIMITED. */
+  /** Hellos, device states, trip actions and token refreshes per stream and second, sustained; more: RATE_LIMITED. */
   maxControlMessagesPerSecond: 2,
   /** The burst on top of it. */
   maxControlBurst: 100,
+  /** A client is asked for a fresh token so long before its own ends; when that has less than twice so long to go, after half of it. */
+  tokenRefreshAheadMs: 60_000,
   /** Streams without any message for so long are ended with IDLE_TIMEOUT. */
   ingestIdleTimeoutMs: 180_000,
   /** A stream must say Hello within this, else HELLO_EXPECTED. */

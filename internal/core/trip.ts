@@ -62,6 +62,10 @@ export type Trip = {
   cancelReason: string;
 };
 
+/** What a driver does on their trip. In the order of their numbers in the contract, from 1; 0 is "not said". */
+export const TRIP_ACTIONS = ["accept", "decline", "arrive", "start", "complete"] as const;
+export type TripActionKind = (typeof TRIP_ACTIONS)[number];
+
 /** True while the trip's fixes belong to it. */
 export function isRunning(trip: Trip): boolean {
   return trip.status !== "COMPLETE" && trip.status !== "CANCELED";

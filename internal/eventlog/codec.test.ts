@@ -59,6 +59,7 @@ const deviceState = fc.record(
     background: fc.boolean(),
     airplaneMode: fc.boolean(),
     powerSave: fc.boolean(),
+    mockLocation: fc.boolean(),
   },
   { requiredKeys: [] },
 );

@@ -1,5 +1,5 @@
 import { BimrideError } from "../core/errors.ts";
-import type { ServerMessage } from "./messages.ts";
+import type { ActionResult, ServerMessage } from "./messages.ts";
 
 /** Answers held back while the Welcome is being made. */
 const MAX_HELD_ANSWERS = 1_000;
@@ -55,4 +55,11 @@ export class Answers {
 export function problemOf(error: BimrideError, batchId: number): ServerMessage {
   const { code, message, field, retryable } = error;
   return { kind: "problem", code, message, field, batchId, retryable };
+}
+
+/** How an action went. */
+export function resultOf(error: BimrideError | undefined): Omit<ActionResult, "actionId"> {
+  return error
+    ? { code: error.code, message: error.message, retryable: error.retryable }
+    : { code: "", message: "", retryable: false };
 }

@@ -1,9 +1,9 @@
 import type { Party } from "../core/fix.ts";
 import type { Clock } from "../core/time.ts";
-import type { Trip } from "../core/trip.ts";
+import { isRunning, type Trip } from "../core/trip.ts";
 import type { Trips } from "../trips/trips.ts";
 import type { IngestEvents } from "./events.ts";
-import type { Assignment } from "./messages.ts";
+import type { Assignment, AssignmentEnd } from "./messages.ts";
 import type { SessionState } from "./session-state.ts";
 
 /** A Welcome or an answer does not wait longer for the trips store. */
@@ -51,7 +51,8 @@ export class AssignmentFeed {
 
   /** As last read; version 0 before that. */
   get current(): Assignment {
-    return { version: this.#state.assignmentVersion, trip: this.#trip };
+    const { assignmentVersion: version, assignmentEnd: ended } = this.#state;
+    return { version, trip: this.#trip, ended };
   }
 
   /** False until the store has answered once: then nothing can be said of a trip. */
@@ -90,14 +91,37 @@ export class AssignmentFeed {
       if (!this.#closed) this.#cancelRetry = ioClock.after(RETRY_MS, () => void this.refresh());
       return;
     }
+    const before = state.assigned;
+    const ended = before && before.tripId !== trip?.tripId ? await this.#endOf(before.tripId) : undefined;
     if (this.#closed) return;
     this.#trip = trip;
     this.#isKnown = true;
-    const key = trip ? `${trip.tripId}@${trip.version}` : "none";
-    if (key === state.assignmentKey) return;
-    state.assignmentKey = key;
+    const same = trip ? before?.tripId === trip.tripId && before.version === trip.version : before === null;
+    if (same) return;
+    if (before?.tripId !== trip?.tripId) state.assignmentEnd = ended;
+    state.assigned = trip ? { tripId: trip.tripId, version: trip.version } : null;
     const changedAtMs = Math.round(trip?.updatedAtMs ?? clock.now());
     state.assignmentVersion = Math.max(changedAtMs, state.assignmentVersion + 1);
     this.#changed(this.current);
+  }
+
+  /** How a trip that the driver has no more came to be gone; undefined when the store can't tell now. */
+  async #endOf(tripId: string): Promise<AssignmentEnd | undefined> {
+    const { trips, events } = this.#deps;
+    try {
+      const trip = await trips.get(tripId);
+      if (!trip) return undefined;
+      const { status, cancelReason } = trip;
+      const reason =
+        trip.driverId !== this.#state.party.id || isRunning(trip)
+          ? "reassigned"
+          : status === "COMPLETE"
+            ? "complete"
+            : "canceled";
+      return { tripId, reason, cancelReason: reason === "canceled" ? cancelReason : "" };
+    } catch (error) {
+      events.assignmentUnknown(this.#state.partyKey, error);
+      return undefined;
+    }
   }
 }

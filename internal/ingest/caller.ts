@@ -1,6 +1,7 @@
 import type { Authenticator, Principal } from "../auth/principal.ts";
 import { BimrideError } from "../core/errors.ts";
 import type { Party } from "../core/fix.ts";
+import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { HelloInput } from "./messages.ts";
 
@@ -12,14 +13,23 @@ export function partyOf({ role, subject }: Principal, hello: HelloInput, field: 
   return party;
 }
 
+export type CallerDeps = {
+  authenticator: Authenticator;
+  clock: Clock;
+  limits: Pick<Limits, "tokenRefreshAheadMs">;
+};
+
 /** Who is on the other end of a stream: the token it came with, or the last one that refreshed it. */
 export class Caller {
-  readonly #deps: { authenticator: Authenticator; clock: Clock };
+  readonly #deps: CallerDeps;
   #principal: Principal;
+  /** When to ask for a fresh token; Infinity once asked. */
+  #askAtMs: number;
 
-  constructor(principal: Principal, deps: { authenticator: Authenticator; clock: Clock }) {
+  constructor(principal: Principal, deps: CallerDeps) {
     this.#principal = principal;
     this.#deps = deps;
+    this.#askAtMs = this.#timeToAsk();
   }
 
   get principal(): Principal {
@@ -36,5 +46,20 @@ export class Caller {
     const same = fresh.role === this.#principal.role && fresh.subject === this.#principal.subject;
     if (!same) throw new BimrideError("TOKEN_INVALID", "The token names another party.");
     this.#principal = fresh;
+    this.#askAtMs = this.#timeToAsk();
+  }
+
+  /** True once per token, when it is time to ask the client for a fresh one. */
+  asksForToken(): boolean {
+    if (this.#deps.clock.now() < this.#askAtMs) return false;
+    this.#askAtMs = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  /** Ahead of the expiry; of a short-lived token after half of what is left of it. */
+  #timeToAsk(): number {
+    const { clock, limits } = this.#deps;
+    const leftMs = this.#principal.expiresAtMs - clock.now();
+    return this.#principal.expiresAtMs - Math.min(limits.tokenRefreshAheadMs, leftMs / 2);
   }
 }

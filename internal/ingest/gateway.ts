@@ -8,6 +8,7 @@ import type { Trip } from "../core/trip.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Trips } from "../trips/trips.ts";
+import { actOnTrip, type TripActions } from "./act.ts";
 import { Announcer } from "./announcer.ts";
 import { readTrip, withinReadTime } from "./assignment.ts";
 import { partyOf } from "./caller.ts";
@@ -35,6 +36,8 @@ export type IngestDeps = {
   ownRegion: string;
   bus: LiveBus;
   trips: Trips;
+  /** What drivers do on their trips. */
+  tripActions: TripActions;
   authenticator: Authenticator;
   /** Time of the fixes: receipts, epochs, expiry, rate limits. May be driven. */
   clock: Clock;
@@ -94,6 +97,7 @@ export class IngestGateway {
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
       ...{ bus, trips, authenticator, clock, ioClock, limits, homes, events },
+      act: actOnTrip(deps.tripActions),
     };
     this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => this.#registry.sweep());
   }

@@ -54,7 +54,8 @@ export class Intake {
     if (!session.buffered.isEmpty) markBuffered(session, sorted.verdicts);
     events.acked(sorted.verdicts, ioClock.monotonic() - startMs);
     const { verdicts, retryAfterMs } = sorted;
-    return { batchId: batch.batchId, verdicts, receivedAtMs, retryAfterMs };
+    const { assignmentVersion } = session;
+    return { batchId: batch.batchId, verdicts, receivedAtMs, retryAfterMs, assignmentVersion };
   }
 
   /** Gives each distinct seq its verdict (the first fix of a seq counts) and picks out what is to be appended. */

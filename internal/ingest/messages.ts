@@ -1,7 +1,8 @@
 import type { BimrideError, ErrorCode } from "../core/errors.ts";
 import type { DeviceState, FixSource } from "../core/fix.ts";
 import type { LatLon } from "../core/geo.ts";
-import type { Trip } from "../core/trip.ts";
+import type { Trip, TripActionKind } from "../core/trip.ts";
+import type { WantedRate } from "./wanted-rate.ts";
 
 /**
  * A fix as a device sent it, before validation. What the device left out is undefined; what it sent is kept as it is,
@@ -53,7 +54,18 @@ export type ClientMessage =
   | ({ kind: "fixes" } & BatchInput)
   | { kind: "deviceState"; state: DeviceState }
   | { kind: "tokenRefresh"; token: string }
+  | ({ kind: "tripAction"; actionId: number } & TripAction)
   | Undecodable;
+
+/**
+ * A driver does something on their trip.
+ * @property action undefined when it is none that we know; @property waypointIndex undefined for the current one
+ */
+export type TripAction = {
+  tripId: string;
+  action: TripActionKind | undefined;
+  waypointIndex: number | undefined;
+};
 
 /** What came was no message. @property batchId the batch at fault, where that much could be read, else 0 */
 export type Undecodable = { kind: "undecodable"; error: BimrideError; batchId: number };
@@ -79,13 +91,20 @@ export type Ack = {
   receivedAtMs: number;
   /** With RATE_LIMITED verdicts: wait at least this long before sending those again, milliseconds; else 0. */
   retryAfterMs: number;
+  /** Of the assignment as the gateway knows it; 0 while it knows none. */
+  assignmentVersion: number;
 };
 
-/** What the driver is to do, whole. */
-export type Assignment = { version: number; trip: Trip | undefined };
+/** What the driver is to do, whole. @property ended how the trip before it came to be gone, as far as known */
+export type Assignment = { version: number; trip: Trip | undefined; ended: AssignmentEnd | undefined };
 
-/** How often to send. */
-export type WantedRate = { intervalMs: number; reason: "ON_TRIP" | "IDLE" };
+/** Why a driver has a trip no more, in the order of their numbers in the contract, from 1. */
+export const ASSIGNMENT_ENDS = ["canceled", "complete", "reassigned"] as const;
+export type AssignmentEnd = {
+  tripId: string;
+  reason: (typeof ASSIGNMENT_ENDS)[number];
+  cancelReason: string;
+};
 
 /** Answer to Hello. */
 export type Welcome = {
@@ -101,6 +120,17 @@ export type Welcome = {
 
 /** Answer to a batch without a stream. @property region of the party, to be named in the next Hello */
 export type BatchAnswer = { ack: Ack; wantedRate: WantedRate; region: string };
+
+/** Another session took over. @property retryAfterMs take-overs are refused for so long, because both insist; else 0 */
+export type Superseded = { sessionEpoch: number; retryAfterMs: number };
+
+/** Answer to a TripAction. @property code empty when it is done, or was done already */
+export type ActionResult = {
+  actionId: number;
+  code: ErrorCode | "";
+  message: string;
+  retryable: boolean;
+};
 
 /** A message that could not be taken. */
 export type Problem = {
@@ -118,7 +148,9 @@ export type ServerMessage =
   | ({ kind: "ack" } & Ack)
   | ({ kind: "assignment" } & Assignment)
   | ({ kind: "wantedRate" } & WantedRate)
-  | { kind: "superseded"; sessionEpoch: number }
+  | ({ kind: "superseded" } & Superseded)
   | { kind: "drain"; reconnectWithinMs: number }
   | { kind: "move"; region: string }
+  | { kind: "tokenRefreshRequest"; expiresAtMs: number }
+  | ({ kind: "actionResult" } & ActionResult)
   | ({ kind: "problem" } & Problem);

@@ -6,7 +6,7 @@ import type { Appender } from "./appender.ts";
 import { BufferedSeqs } from "./buffered-seqs.ts";
 import { ClockOffset } from "./clock-offset.ts";
 import type { Home } from "./homes.ts";
-import type { HelloInput } from "./messages.ts";
+import type { AssignmentEnd, HelloInput } from "./messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** What the gateway knows of a session; outlives its streams, so that a reconnect keeps its place. */
@@ -40,8 +40,10 @@ export type SessionState = {
   deviceStateJson: string;
   /** Version of the last assignment; only rises. 0 before the first. */
   assignmentVersion: number;
-  /** Which trip in which version that assignment told of. */
-  assignmentKey: string;
+  /** Which trip in which version that assignment told of; undefined before the first, null when it told of none. */
+  assigned: { tripId: string; version: number } | null | undefined;
+  /** How the trip before came to be gone, as far as known. */
+  assignmentEnd: AssignmentEnd | undefined;
   /** Capture time (device clock) of the newest fix whose place was looked at for its region. */
   placedAtMs: number;
 };
@@ -74,7 +76,8 @@ export function newSessionState(
     announced: false,
     deviceStateJson: "",
     assignmentVersion: 0,
-    assignmentKey: "",
+    assigned: undefined,
+    assignmentEnd: undefined,
     placedAtMs: Number.NEGATIVE_INFINITY,
   };
 }

@@ -11,7 +11,7 @@
  * | maxFixesPerMessage, maxFixesPerBatch | BATCH_TOO_LARGE, nothing of the batch stored, the stream goes on |
  * | maxFixesPerSecondPerSession, maxFixBurstPerSession | RATE_LIMITED verdicts with retry_after_ms |
  * | maxPendingFixesPerSession | RATE_LIMITED verdicts with retry_after_ms |
- * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
+ * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
  * | maxPendingLogBytes | verdicts withheld: Problem LOG_UNAVAILABLE on streams, 503 on HTTP |
  * | gateway.spool_max_bytes while the log is away | the same with LOG_FULL |
  * | maxUnreadAnswerBytes | the stream ends with CLIENT_TOO_SLOW |
@@ -31,13 +31,21 @@ import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Trips } from "../trips/trips.ts";
+import type { ActOnTrip } from "./act.ts";
 import type { Announcer } from "./announcer.ts";
-import { Answers, problemOf, type StreamPort } from "./answers.ts";
+import { Answers, problemOf, resultOf, type StreamPort } from "./answers.ts";
 import { Caller, partyOf } from "./caller.ts";
 import type { IngestEvents, Transport } from "./events.ts";
 import type { Home, Homes } from "./homes.ts";
 import type { Intake } from "./intake.ts";
-import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
+import type {
+  Assignment,
+  BatchInput,
+  ClientMessage,
+  HelloInput,
+  ServerMessage,
+  TripAction,
+} from "./messages.ts";
 import { newestPlace } from "./newest-place.ts";
 import { PartyFeed } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
@@ -53,6 +61,7 @@ export type SessionDeps = {
   registry: SessionRegistry;
   bus: LiveBus;
   trips: Trips;
+  act: ActOnTrip;
   authenticator: Authenticator;
   clock: Clock;
   ioClock: Clock;
@@ -132,6 +141,7 @@ export class IngestSession implements RegisteredStream {
     }
     if (message.kind === "hello") this.#hello(message);
     else if (message.kind === "deviceState") this.#deviceState(message.state);
+    else if (message.kind === "tripAction") void this.#act(message);
     else this.#caller.refresh(message.token).catch((error: unknown) => this.#refuse(asBimrideError(error)));
   }
 
@@ -167,7 +177,7 @@ export class IngestSession implements RegisteredStream {
     events.problem(this.#transport, "SUPERSEDED");
     events.sessionSuperseded(this.#state.partyKey, this.#state.sessionId, byEpoch);
     this.#answers.release();
-    this.#answers.send({ kind: "superseded", sessionEpoch: byEpoch });
+    this.#answers.send({ kind: "superseded", sessionEpoch: byEpoch, retryAfterMs: 0 });
     this.#end(new BimrideError("SUPERSEDED"));
   }
 
@@ -180,6 +190,8 @@ export class IngestSession implements RegisteredStream {
       this.abort(new BimrideError("HELLO_EXPECTED"));
     else if (nowMs - this.#lastMessageMs >= limits.ingestIdleTimeoutMs)
       this.abort(new BimrideError("IDLE_TIMEOUT"));
+    else if (this.#phase === "open" && this.#caller.asksForToken())
+      this.#send({ kind: "tokenRefreshRequest", expiresAtMs: this.#caller.principal.expiresAtMs });
   }
 
   drain(reconnectWithinMs: number): void {
@@ -191,7 +203,7 @@ export class IngestSession implements RegisteredStream {
     if (!state || state.buffered.isEmpty) return;
     const { clock, limits } = this.#deps;
     const seqs = state.buffered.settle(state.durable);
-    for (const ack of drainedAcks(seqs, Math.round(clock.now()), limits.maxFixesPerMessage))
+    for (const ack of drainedAcks(seqs, state, Math.round(clock.now()), limits.maxFixesPerMessage))
       this.#send({ kind: "ack", ...ack });
   }
 
@@ -302,6 +314,19 @@ export class IngestSession implements RegisteredStream {
       return;
     }
     if (this.#state) this.#deps.announcer.deviceState(this.#state, deviceState, this.#traceparent);
+  }
+
+  /** The result names what went wrong; a change comes as an Assignment, by the bus. */
+  async #act({ actionId, ...action }: TripAction & { actionId: number }): Promise<void> {
+    this.#outstanding++;
+    const error = await this.#deps.act(this.#caller.principal, action).then(
+      () => undefined,
+      (cause: unknown) => asBimrideError(cause),
+    );
+    this.#outstanding--;
+    if (error && !this.#ended) this.#deps.events.problem(this.#transport, error.code, error.cause);
+    this.#send({ kind: "actionResult", actionId, ...resultOf(error) });
+    this.#endWhenAnswered();
   }
 
   #openedElsewhere(sessionId: string, sessionEpoch: number): void {

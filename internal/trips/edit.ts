@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { LatLon } from "../core/geo.ts";
-import type { Trip, TripStatus, Waypoint } from "../core/trip.ts";
+import type { Trip, TripActionKind, TripStatus, Waypoint } from "../core/trip.ts";
 
 /**
  * What may happen to a trip. `atMs` is server time.
@@ -12,12 +12,14 @@ import type { Trip, TripStatus, Waypoint } from "../core/trip.ts";
  * - detected: seen in the fixes by one who knew the trip's version `tripVersion`. Forward only, never an end, and
  *   nothing that an explicit status or another change has overtaken. (One that knew only the version before an earlier
  *   detection is fine: the pipeline may be a phase ahead of the store.)
+ * - action: what the driver does, see act.ts.
  * - cancel: called off, with a reason.
  * - update: see update.ts.
  */
 export type TripEdit =
   | { kind: "status"; status: TripStatus; atMs: number }
   | { kind: "detected"; tripVersion: number; status: TripStatus; waypointIndex: number; atMs: number }
+  | { kind: "action"; action: TripActionKind; waypointIndex: number | undefined; atMs: number }
   | { kind: "cancel"; reason: string; atMs: number }
   | ({ kind: "update"; atMs: number } & TripUpdate);
 

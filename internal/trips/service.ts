@@ -5,7 +5,7 @@ import type { LatLon } from "../core/geo.ts";
 import { newTripId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
-import type { Trip, TripStatus } from "../core/trip.ts";
+import type { Trip, TripActionKind, TripStatus } from "../core/trip.ts";
 import type { Detection } from "../pipeline/output.ts";
 import { mayChange, mayRead, mayRun, scopeOf } from "./access.ts";
 import type { TripAnnouncer } from "./announcer.ts";
@@ -99,6 +99,21 @@ export class TripService {
     return this.#change({ principal, may: mayChange }, tripId, ifVersion, (atMs) => ({
       kind: "status",
       status,
+      atMs,
+    }));
+  }
+
+  /** What the driver does on their trip, in-band; a repeat changes nothing. Role backend, or the trip's own driver. */
+  async act(
+    principal: Principal,
+    tripId: string,
+    action: TripActionKind,
+    waypointIndex: number | undefined,
+  ): Promise<Trip> {
+    return this.#change({ principal, may: mayChange }, tripId, 0, (atMs) => ({
+      kind: "action",
+      action,
+      waypointIndex,
       atMs,
     }));
   }

@@ -2,6 +2,7 @@ import { isRunning, type StatusSource, type Trip, type TripStatus } from "../cor
 import type { EditResult, TripEdit } from "./edit.ts";
 import {
   FIRST_STAGE_AFTER_PICKUP,
+  NEW_STAGE,
   nextStageWith,
   type Stage,
   stageOf,
@@ -20,6 +21,8 @@ export function applyEdit(trip: Trip, edit: TripEdit): EditResult {
         : setStatus(trip, edit.status, edit.atMs);
     case "detected":
       return detect(trip, edit);
+    case "action":
+      return act(trip, edit);
     case "cancel":
       return cancel(trip, edit.reason, edit.atMs);
     case "update":
@@ -51,6 +54,42 @@ function correction(trip: Trip, from: Stage, status: TripStatus): Stage | undefi
   for (let stage = from - 1; stage >= Math.max(0, oldest); stage--)
     if (statusOfStage(trip.waypoints, stage) === status) return stage;
   return undefined;
+}
+
+/**
+ * What the driver does: forward only, and what was done already is unchanged, so that a repeat after a cut is no fault.
+ * Without a waypoint named ARRIVE and START are about the current one.
+ */
+function act(trip: Trip, { action, waypointIndex, atMs }: TripEdit & { kind: "action" }): EditResult {
+  const from = stageOf(trip);
+  if (action === "complete")
+    return trip.status === "COMPLETE" ? { outcome: "unchanged" } : setStatus(trip, "COMPLETE", atMs);
+  if (!isRunning(trip)) return illegal(`the trip is over (${trip.status})`);
+  if (!trip.driverId) return illegal("no driver is assigned");
+  if (action === "decline")
+    return from === NEW_STAGE
+      ? applyUpdate(trip, { driverId: "" }, atMs)
+      : illegal("the trip is not an offer any more");
+  const to = stageAfter(trip, action, waypointIndex);
+  if (to >= 2 * trip.waypoints.length)
+    return illegal("there is no waypoint to go on to; COMPLETE ends the trip");
+  if (to === from && trip.statusSource === "detected") return setStatus(trip, trip.status, atMs);
+  if (to <= from) return { outcome: "unchanged" };
+  const blocked = whyNotForward(trip.waypoints, from, to);
+  return blocked ? illegal(`${action} is not possible now: ${blocked}`) : moved(trip, to, "explicit", atMs);
+}
+
+/** The stage that an action leads to. */
+function stageAfter(
+  trip: Trip,
+  action: "accept" | "arrive" | "start",
+  waypointIndex: number | undefined,
+): Stage {
+  if (action === "accept") return 0;
+  const at = waypointIndex ?? trip.waypointIndex;
+  if (action === "arrive") return 2 * at + 1;
+  // Without a waypoint named, START while the car drives is a repeat.
+  return waypointIndex === undefined && stageOf(trip) % 2 === 0 ? stageOf(trip) : 2 * (at + 1);
 }
 
 function complete(trip: Trip, from: Stage, atMs: number): EditResult {

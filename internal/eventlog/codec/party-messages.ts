@@ -52,5 +52,6 @@ export function fromDeviceStateMessage(message: DeviceStateMessage | undefined):
   if (message.background !== undefined) state.background = message.background;
   if (message.airplaneMode !== undefined) state.airplaneMode = message.airplaneMode;
   if (message.powerSave !== undefined) state.powerSave = message.powerSave;
+  if (message.mockLocation !== undefined) state.mockLocation = message.mockLocation;
   return state;
 }

@@ -11,6 +11,7 @@ import type {
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { BimrideError } from "../../core/errors.ts";
 import { type DeviceState, FIX_SOURCES, partyKindOf } from "../../core/fix.ts";
+import { TRIP_ACTIONS } from "../../core/trip.ts";
 import type { BatchInput, ClientMessage, FixInput, HelloInput } from "../messages.ts";
 
 /** In the order of the enums' numbers, from 1; 0 is "not said". */
@@ -28,6 +29,10 @@ export function toClientMessage({ message }: PublishRequest): ClientMessage {
       return { kind: "deviceState", state: toDeviceState(message.value) };
     case "tokenRefresh":
       return { kind: "tokenRefresh", token: message.value.token };
+    case "tripAction": {
+      const { actionId, tripId, kind, waypointIndex } = message.value;
+      return { kind: "tripAction", actionId, tripId, action: TRIP_ACTIONS[kind - 1], waypointIndex };
+    }
     default:
       throw new BimrideError("MESSAGE_INVALID", "The message is empty.");
   }
@@ -95,5 +100,6 @@ function toDeviceState(message: DeviceStateMessage): DeviceState {
   if (message.background !== undefined) state.background = message.background;
   if (message.airplaneMode !== undefined) state.airplaneMode = message.airplaneMode;
   if (message.powerSave !== undefined) state.powerSave = message.powerSave;
+  if (message.mockLocation !== undefined) state.mockLocation = message.mockLocation;
   return state;
 }

@@ -8,7 +8,7 @@ import { jwksFile } from "../../auth/jwks.ts";
 import { jwtAuthenticator } from "../../auth/jwt.ts";
 import { jwksPathOf, makeKeyFiles } from "../../auth/keys.ts";
 import { tokenMint } from "../../auth/mint.ts";
-import type { Role } from "../../auth/principal.ts";
+import type { Principal, Role } from "../../auth/principal.ts";
 import { BimrideError, type ErrorCode } from "../../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../core/limits.ts";
 import type { RegionOf } from "../../core/region.ts";
@@ -84,15 +84,36 @@ export class FailingLog implements EventLog {
   }
 }
 
-/** Running trips by driver; the rest of the port is not asked here. */
-class RunningTrips implements Pick<Trips, "runningOf"> {
+/** Running trips by driver, and those that are over; the rest of the port is not asked here. */
+class RunningTrips implements Pick<Trips, "runningOf" | "get"> {
   readonly byDriver = new Map<string, Trip>();
+  readonly over = new Map<string, Trip>();
+  /** What drivers did, oldest first. */
+  readonly acts: { driverId: string; tripId: string; action: string; waypointIndex: number | undefined }[] =
+    [];
+  /** What they do is refused with this while it is set. */
+  actFailure: ErrorCode | undefined;
   /** While true the store can't be reached. */
   down = false;
 
   async runningOf(driverId: string): Promise<Trip | undefined> {
     if (this.down) throw new BimrideError("STORE_UNAVAILABLE");
     return this.byDriver.get(driverId);
+  }
+
+  async get(tripId: string): Promise<Trip | undefined> {
+    const running = [...this.byDriver.values()].find((trip) => trip.tripId === tripId);
+    return running ?? this.over.get(tripId);
+  }
+
+  async act(
+    { subject }: Principal,
+    tripId: string,
+    action: string,
+    waypointIndex: number | undefined,
+  ): Promise<void> {
+    if (this.actFailure) throw new BimrideError(this.actFailure);
+    this.acts.push({ driverId: subject, tripId, action, waypointIndex });
   }
 }
 
@@ -159,6 +180,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ...{ regions, ownRegion, bus, clock, limits, telemetry },
     regionOf: options.regionOf ?? (() => ownRegion),
     trips: trips as unknown as Trips,
+    tripActions: trips,
     authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
     gatewayId: "gateway-1",
   });

@@ -1,11 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
+  type AssignmentEndReason,
   type PublishBatchResponse,
   PublishBatchResponseSchema,
   type PublishResponse,
   PublishResponseSchema,
   VerdictCode,
   type VerdictSchema,
+  type WantedAccuracy,
   type WelcomeSchema,
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import {
@@ -17,7 +19,17 @@ import {
 } from "../../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { LatLon } from "../../core/geo.ts";
 import { TRIP_STATUSES, type Trip, WAYPOINT_KINDS } from "../../core/trip.ts";
-import type { Ack, Assignment, BatchAnswer, ServerMessage, Verdict, Welcome } from "../messages.ts";
+import {
+  type Ack,
+  ASSIGNMENT_ENDS,
+  type Assignment,
+  type AssignmentEnd,
+  type BatchAnswer,
+  type ServerMessage,
+  type Verdict,
+  type Welcome,
+} from "../messages.ts";
+import { WANTED_ACCURACIES, type WantedRate } from "../wanted-rate.ts";
 
 /** The message as it goes out on a stream. */
 export function fromServerMessage(message: ServerMessage): PublishResponse {
@@ -33,9 +45,17 @@ function toCase(message: ServerMessage): MessageInitShape<typeof PublishResponse
     case "assignment":
       return { case: "assignment", value: fromAssignment(message) };
     case "wantedRate":
-      return { case: "wantedRate", value: { intervalMs: message.intervalMs, reason: message.reason } };
-    case "superseded":
-      return { case: "superseded", value: { sessionEpoch: BigInt(message.sessionEpoch) } };
+      return { case: "wantedRate", value: fromWantedRate(message) };
+    case "superseded": {
+      const { sessionEpoch, retryAfterMs } = message;
+      return { case: "superseded", value: { sessionEpoch: BigInt(sessionEpoch), retryAfterMs } };
+    }
+    case "tokenRefreshRequest":
+      return { case: "tokenRefreshRequest", value: { expiresAtMs: BigInt(message.expiresAtMs) } };
+    case "actionResult": {
+      const { actionId, code, retryable } = message;
+      return { case: "actionResult", value: { actionId, code, message: message.message, retryable } };
+    }
     case "drain":
       return { case: "drain", value: { reconnectWithinMs: message.reconnectWithinMs } };
     case "move":
@@ -49,7 +69,11 @@ function toCase(message: ServerMessage): MessageInitShape<typeof PublishResponse
 
 /** The answer to a batch call. */
 export function fromBatchAnswer({ ack, wantedRate, region }: BatchAnswer): PublishBatchResponse {
-  return create(PublishBatchResponseSchema, { ack: fromAck(ack), wantedRate, region });
+  return create(PublishBatchResponseSchema, {
+    ack: fromAck(ack),
+    wantedRate: fromWantedRate(wantedRate),
+    region,
+  });
 }
 
 function fromWelcome(welcome: Welcome): MessageInitShape<typeof WelcomeSchema> {
@@ -58,7 +82,7 @@ function fromWelcome(welcome: Welcome): MessageInitShape<typeof WelcomeSchema> {
     serverTimeMs: BigInt(welcome.serverTimeMs),
     region: welcome.region,
     assignment: fromAssignment(welcome.assignment),
-    wantedRate: { intervalMs: welcome.wantedRate.intervalMs, reason: welcome.wantedRate.reason },
+    wantedRate: fromWantedRate(welcome.wantedRate),
     resumeAfterSeq: welcome.resumeAfterSeq,
     clockOffsetMs: BigInt(welcome.clockOffsetMs),
   };
@@ -70,6 +94,7 @@ function fromAck(ack: Ack) {
     verdicts: ack.verdicts.map(fromVerdict),
     receivedAtMs: BigInt(ack.receivedAtMs),
     retryAfterMs: ack.retryAfterMs,
+    assignmentVersion: BigInt(ack.assignmentVersion),
   };
 }
 
@@ -77,8 +102,20 @@ function fromVerdict({ seq, code, reason, field }: Verdict): MessageInitShape<ty
   return { seq, code: VerdictCode[code], reason, field };
 }
 
-function fromAssignment({ version, trip }: Assignment) {
-  return { version: BigInt(version), ...(trip && { trip: fromTrip(trip) }) };
+function fromAssignment({ version, trip, ended }: Assignment) {
+  return {
+    version: BigInt(version),
+    ...(trip && { trip: fromTrip(trip) }),
+    ...(ended && { ended: fromAssignmentEnd(ended) }),
+  };
+}
+
+function fromAssignmentEnd({ tripId, reason, cancelReason }: AssignmentEnd) {
+  return { tripId, reason: (ASSIGNMENT_ENDS.indexOf(reason) + 1) as AssignmentEndReason, cancelReason };
+}
+
+function fromWantedRate({ intervalMs, accuracy, reason }: WantedRate) {
+  return { intervalMs, reason, accuracy: (WANTED_ACCURACIES.indexOf(accuracy) + 1) as WantedAccuracy };
 }
 
 function fromTrip(trip: Trip): MessageInitShape<typeof TripSchema> {

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bimride/tracking/v1/ingest.proto.
  */
 export const file_bimride_tracking_v1_ingest: GenFile = /*@__PURE__*/
-  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSLuAQoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAQgkKB21lc3NhZ2UiggIKBUhlbGxvEhIKCnNlc3Npb25faWQYASABKAkSKQoFcGFydHkYAiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EhEKCWRldmljZV9pZBgDIAEoCRITCgthcHBfdmVyc2lvbhgEIAEoCRIWCg5kZXZpY2VfdGltZV9tcxgFIAEoAxITCgtsYXN0X3JlZ2lvbhgGIAEoCRItCghwb3NpdGlvbhgHIAEoCzIbLmJpbXJpZGUudHJhY2tpbmcudjEuTGF0TG5nEjYKDGRldmljZV9zdGF0ZRgIIAEoCzIgLmJpbXJpZGUudHJhY2tpbmcudjEuRGV2aWNlU3RhdGUieQoIRml4QmF0Y2gSJwoFZml4ZXMYASADKAsyGC5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeBIWCg5kZXZpY2VfdGltZV9tcxgCIAEoAxIQCghiYXRjaF9pZBgDIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBCABKAQiHQoMVG9rZW5SZWZyZXNoEg0KBXRva2VuGAEgASgJIqUDCg9QdWJsaXNoUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuV2VsY29tZUgAEicKA2FjaxgCIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrSAASNQoKYXNzaWdubWVudBgDIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEgAEjYKC3dhbnRlZF9yYXRlGAQgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlSAASNQoKc3VwZXJzZWRlZBgFIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuU3VwZXJzZWRlZEgAEisKBWRyYWluGAYgASgLMhouYmltcmlkZS50cmFja2luZy52MS5EcmFpbkgAEi8KB3Byb2JsZW0YByABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlByb2JsZW1IABIpCgRtb3ZlGAggASgLMhkuYmltcmlkZS50cmFja2luZy52MS5Nb3ZlSABCCQoHbWVzc2FnZSKAAgoHV2VsY29tZRIVCg1zZXNzaW9uX2Vwb2NoGAEgASgEEhYKDnNlcnZlcl90aW1lX21zGAIgASgDEg4KBnJlZ2lvbhgDIAEoCRIzCgphc3NpZ25tZW50GAQgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5Bc3NpZ25tZW50EjQKC3dhbnRlZF9yYXRlGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlEh0KEHJlc3VtZV9hZnRlcl9zZXEYBiABKA1IAIgBARIXCg9jbG9ja19vZmZzZXRfbXMYByABKANCEwoRX3Jlc3VtZV9hZnRlcl9zZXEiZQoHVmVyZGljdBILCgNzZXEYASABKA0SLgoEY29kZRgCIAEoDjIgLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdENvZGUSDgoGcmVhc29uGAMgASgJEg0KBWZpZWxkGAQgASgJIncKA0FjaxIQCghiYXRjaF9pZBgBIAEoDRIuCgh2ZXJkaWN0cxgCIAMoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdBIWCg5yZWNlaXZlZF9hdF9tcxgDIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSJGCgpBc3NpZ25tZW50Eg8KB3ZlcnNpb24YASABKAQSJwoEdHJpcBgCIAEoCzIZLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcCIxCgpXYW50ZWRSYXRlEhMKC2ludGVydmFsX21zGAEgASgNEg4KBnJlYXNvbhgCIAEoCSIjCgpTdXBlcnNlZGVkEhUKDXNlc3Npb25fZXBvY2gYASABKAQiJAoFRHJhaW4SGwoTcmVjb25uZWN0X3dpdGhpbl9tcxgBIAEoDSIWCgRNb3ZlEg4KBnJlZ2lvbhgBIAEoCSJcCgdQcm9ibGVtEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIQCghiYXRjaF9pZBgEIAEoDRIRCglyZXRyeWFibGUYBSABKAgibgoTUHVibGlzaEJhdGNoUmVxdWVzdBIpCgVoZWxsbxgBIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuSGVsbG8SLAoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoIoMBChRQdWJsaXNoQmF0Y2hSZXNwb25zZRIlCgNhY2sYASABKAsyGC5iaW1yaWRlLnRyYWNraW5nLnYxLkFjaxI0Cgt3YW50ZWRfcmF0ZRgCIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuV2FudGVkUmF0ZRIOCgZyZWdpb24YAyABKAkqzQEKC1ZlcmRpY3RDb2RlEhwKGFZFUkRJQ1RfQ09ERV9VTlNQRUNJRklFRBAAEhkKFVZFUkRJQ1RfQ09ERV9BQ0NFUFRFRBABEhkKFVZFUkRJQ1RfQ09ERV9CVUZGRVJFRBACEhoKFlZFUkRJQ1RfQ09ERV9EVVBMSUNBVEUQAxIVChFWRVJESUNUX0NPREVfTEFURRAEEhgKFFZFUkRJQ1RfQ09ERV9JTlZBTElEEAUSHQoZVkVSRElDVF9DT0RFX1JBVEVfTElNSVRFRBAGMs4BCg1Jbmdlc3RTZXJ2aWNlElgKB1B1Ymxpc2gSIy5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hSZXF1ZXN0GiQuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVzcG9uc2UoATABEmMKDFB1Ymxpc2hCYXRjaBIoLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVxdWVzdBopLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaEJhdGNoUmVzcG9uc2ViBnByb3RvMw", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
+  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSKmAgoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAEjYKC3RyaXBfYWN0aW9uGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5UcmlwQWN0aW9uSABCCQoHbWVzc2FnZSKCAgoFSGVsbG8SEgoKc2Vzc2lvbl9pZBgBIAEoCRIpCgVwYXJ0eRgCIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuUGFydHkSEQoJZGV2aWNlX2lkGAMgASgJEhMKC2FwcF92ZXJzaW9uGAQgASgJEhYKDmRldmljZV90aW1lX21zGAUgASgDEhMKC2xhc3RfcmVnaW9uGAYgASgJEi0KCHBvc2l0aW9uGAcgASgLMhsuYmltcmlkZS50cmFja2luZy52MS5MYXRMbmcSNgoMZGV2aWNlX3N0YXRlGAggASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZSJ5CghGaXhCYXRjaBInCgVmaXhlcxgBIAMoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuRml4EhYKDmRldmljZV90aW1lX21zGAIgASgDEhAKCGJhdGNoX2lkGAMgASgNEhoKEmFzc2lnbm1lbnRfdmVyc2lvbhgEIAEoBCIdCgxUb2tlblJlZnJlc2gSDQoFdG9rZW4YASABKAkikwEKClRyaXBBY3Rpb24SEQoJYWN0aW9uX2lkGAEgASgNEg8KB3RyaXBfaWQYAiABKAkSMQoEa2luZBgDIAEoDjIjLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcEFjdGlvbktpbmQSGwoOd2F5cG9pbnRfaW5kZXgYBCABKA1IAIgBAUIRCg9fd2F5cG9pbnRfaW5kZXgirAQKD1B1Ymxpc2hSZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwuYmltcmlkZS50cmFja2luZy52MS5XZWxjb21lSAASJwoDYWNrGAIgASgLMhguYmltcmlkZS50cmFja2luZy52MS5BY2tIABI1Cgphc3NpZ25tZW50GAMgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5Bc3NpZ25tZW50SAASNgoLd2FudGVkX3JhdGUYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGVIABI1CgpzdXBlcnNlZGVkGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5TdXBlcnNlZGVkSAASKwoFZHJhaW4YBiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkRyYWluSAASLwoHcHJvYmxlbRgHIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuUHJvYmxlbUgAEikKBG1vdmUYCCABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLk1vdmVIABJJChV0b2tlbl9yZWZyZXNoX3JlcXVlc3QYCSABKAsyKC5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaFJlcXVlc3RIABI6Cg1hY3Rpb25fcmVzdWx0GAogASgLMiEuYmltcmlkZS50cmFja2luZy52MS5BY3Rpb25SZXN1bHRIAEIJCgdtZXNzYWdlIoACCgdXZWxjb21lEhUKDXNlc3Npb25fZXBvY2gYASABKAQSFgoOc2VydmVyX3RpbWVfbXMYAiABKAMSDgoGcmVnaW9uGAMgASgJEjMKCmFzc2lnbm1lbnQYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnQSNAoLd2FudGVkX3JhdGUYBSABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGUSHQoQcmVzdW1lX2FmdGVyX3NlcRgGIAEoDUgAiAEBEhcKD2Nsb2NrX29mZnNldF9tcxgHIAEoA0ITChFfcmVzdW1lX2FmdGVyX3NlcSJlCgdWZXJkaWN0EgsKA3NlcRgBIAEoDRIuCgRjb2RlGAIgASgOMiAuYmltcmlkZS50cmFja2luZy52MS5WZXJkaWN0Q29kZRIOCgZyZWFzb24YAyABKAkSDQoFZmllbGQYBCABKAkikwEKA0FjaxIQCghiYXRjaF9pZBgBIAEoDRIuCgh2ZXJkaWN0cxgCIAMoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdBIWCg5yZWNlaXZlZF9hdF9tcxgDIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBSABKAQieQoKQXNzaWdubWVudBIPCgd2ZXJzaW9uGAEgASgEEicKBHRyaXAYAiABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXASMQoFZW5kZWQYAyABKAsyIi5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnRFbmQicQoNQXNzaWdubWVudEVuZBIPCgd0cmlwX2lkGAEgASgJEjgKBnJlYXNvbhgCIAEoDjIoLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEVuZFJlYXNvbhIVCg1jYW5jZWxfcmVhc29uGAMgASgJImgKCldhbnRlZFJhdGUSEwoLaW50ZXJ2YWxfbXMYASABKA0SDgoGcmVhc29uGAIgASgJEjUKCGFjY3VyYWN5GAMgASgOMiMuYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRBY2N1cmFjeSIsChNUb2tlblJlZnJlc2hSZXF1ZXN0EhUKDWV4cGlyZXNfYXRfbXMYASABKAMiUwoMQWN0aW9uUmVzdWx0EhEKCWFjdGlvbl9pZBgBIAEoDRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIjsKClN1cGVyc2VkZWQSFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIkCgVEcmFpbhIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAEgASgNIhYKBE1vdmUSDgoGcmVnaW9uGAEgASgJIlwKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBWZpZWxkGAMgASgJEhAKCGJhdGNoX2lkGAQgASgNEhEKCXJldHJ5YWJsZRgFIAEoCCJuChNQdWJsaXNoQmF0Y2hSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhouYmltcmlkZS50cmFja2luZy52MS5IZWxsbxIsCgVmaXhlcxgCIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuRml4QmF0Y2gigwEKFFB1Ymxpc2hCYXRjaFJlc3BvbnNlEiUKA2FjaxgBIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrEjQKC3dhbnRlZF9yYXRlGAIgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlEg4KBnJlZ2lvbhgDIAEoCSrFAQoOVHJpcEFjdGlvbktpbmQSIAocVFJJUF9BQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhsKF1RSSVBfQUNUSU9OX0tJTkRfQUNDRVBUEAESHAoYVFJJUF9BQ1RJT05fS0lORF9ERUNMSU5FEAISGwoXVFJJUF9BQ1RJT05fS0lORF9BUlJJVkUQAxIaChZUUklQX0FDVElPTl9LSU5EX1NUQVJUEAQSHQoZVFJJUF9BQ1RJT05fS0lORF9DT01QTEVURRAFKs0BCgtWZXJkaWN0Q29kZRIcChhWRVJESUNUX0NPREVfVU5TUEVDSUZJRUQQABIZChVWRVJESUNUX0NPREVfQUNDRVBURUQQARIZChVWRVJESUNUX0NPREVfQlVGRkVSRUQQAhIaChZWRVJESUNUX0NPREVfRFVQTElDQVRFEAMSFQoRVkVSRElDVF9DT0RFX0xBVEUQBBIYChRWRVJESUNUX0NPREVfSU5WQUxJRBAFEh0KGVZFUkRJQ1RfQ09ERV9SQVRFX0xJTUlURUQQBiqqAQoTQXNzaWdubWVudEVuZFJlYXNvbhIlCiFBU1NJR05NRU5UX0VORF9SRUFTT05fVU5TUEVDSUZJRUQQABIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ0FOQ0VMRUQQARIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ09NUExFVEUQAhIkCiBBU1NJR05NRU5UX0VORF9SRUFTT05fUkVBU1NJR05FRBADKoIBCg5XYW50ZWRBY2N1cmFjeRIfChtXQU5URURfQUNDVVJBQ1lfVU5TUEVDSUZJRUQQABIXChNXQU5URURfQUNDVVJBQ1lfTE9XEAESHAoYV0FOVEVEX0FDQ1VSQUNZX0JBTEFOQ0VEEAISGAoUV0FOVEVEX0FDQ1VSQUNZX0hJR0gQAzLOAQoNSW5nZXN0U2VydmljZRJYCgdQdWJsaXNoEiMuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVxdWVzdBokLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaFJlc3BvbnNlKAEwARJjCgxQdWJsaXNoQmF0Y2gSKC5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlcXVlc3QaKS5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlc3BvbnNlYgZwcm90bzM", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
 
 /**
  * Client to server.
@@ -61,6 +61,14 @@ export type PublishRequest = Message<"bimride.tracking.v1.PublishRequest"> & {
      */
     value: TokenRefresh;
     case: "tokenRefresh";
+  } | {
+    /**
+     * A driver does something on their trip.
+     *
+     * @generated from field: bimride.tracking.v1.TripAction trip_action = 5;
+     */
+    value: TripAction;
+    case: "tripAction";
   } | { case: undefined; value?: undefined };
 };
 
@@ -209,6 +217,50 @@ export const TokenRefreshSchema: GenMessage<TokenRefresh> = /*@__PURE__*/
   messageDesc(file_bimride_tracking_v1_ingest, 3);
 
 /**
+ * A driver does something on their trip. Answered with an ActionResult, and with an Assignment where that changes. What was
+ * done already changes nothing and is no fault, so a repeat after a cut is safe.
+ *
+ * @generated from message bimride.tracking.v1.TripAction
+ */
+export type TripAction = Message<"bimride.tracking.v1.TripAction"> & {
+  /**
+   * Chosen by the client, echoed in the ActionResult.
+   *
+   * @generated from field: uint32 action_id = 1;
+   */
+  actionId: number;
+
+  /**
+   * The trip. NOT_FOUND when it is not the driver's.
+   *
+   * @generated from field: string trip_id = 2;
+   */
+  tripId: string;
+
+  /**
+   * What.
+   *
+   * @generated from field: bimride.tracking.v1.TripActionKind kind = 3;
+   */
+  kind: TripActionKind;
+
+  /**
+   * With ARRIVE and START: index of the waypoint that it is about; absent for the trip's current one. Say it: a repeat that
+   * comes after the trip went on would else be taken for the next waypoint.
+   *
+   * @generated from field: optional uint32 waypoint_index = 4;
+   */
+  waypointIndex?: number | undefined;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.TripAction.
+ * Use `create(TripActionSchema)` to create a new message.
+ */
+export const TripActionSchema: GenMessage<TripAction> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 4);
+
+/**
  * Server to client.
  *
  * @generated from message bimride.tracking.v1.PublishResponse
@@ -283,6 +335,22 @@ export type PublishResponse = Message<"bimride.tracking.v1.PublishResponse"> & {
      */
     value: Move;
     case: "move";
+  } | {
+    /**
+     * The token ends soon: send a TokenRefresh.
+     *
+     * @generated from field: bimride.tracking.v1.TokenRefreshRequest token_refresh_request = 9;
+     */
+    value: TokenRefreshRequest;
+    case: "tokenRefreshRequest";
+  } | {
+    /**
+     * Answer to a TripAction.
+     *
+     * @generated from field: bimride.tracking.v1.ActionResult action_result = 10;
+     */
+    value: ActionResult;
+    case: "actionResult";
   } | { case: undefined; value?: undefined };
 };
 
@@ -291,7 +359,7 @@ export type PublishResponse = Message<"bimride.tracking.v1.PublishResponse"> & {
  * Use `create(PublishResponseSchema)` to create a new message.
  */
 export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 4);
+  messageDesc(file_bimride_tracking_v1_ingest, 5);
 
 /**
  * Answer to Hello.
@@ -355,7 +423,7 @@ export type Welcome = Message<"bimride.tracking.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 5);
+  messageDesc(file_bimride_tracking_v1_ingest, 6);
 
 /**
  * What became of one fix.
@@ -397,7 +465,7 @@ export type Verdict = Message<"bimride.tracking.v1.Verdict"> & {
  * Use `create(VerdictSchema)` to create a new message.
  */
 export const VerdictSchema: GenMessage<Verdict> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 6);
+  messageDesc(file_bimride_tracking_v1_ingest, 7);
 
 /**
  * Answer to a FixBatch: sent once all its fixes have their verdict. A fix without a verdict (neither the log nor the
@@ -435,6 +503,14 @@ export type Ack = Message<"bimride.tracking.v1.Ack"> & {
    * @generated from field: uint32 retry_after_ms = 4;
    */
   retryAfterMs: number;
+
+  /**
+   * Version of the assignment as the gateway knows it; 0 while it knows none. A client without a stream that knows an older
+   * one asks TripService.
+   *
+   * @generated from field: uint64 assignment_version = 5;
+   */
+  assignmentVersion: bigint;
 };
 
 /**
@@ -442,7 +518,7 @@ export type Ack = Message<"bimride.tracking.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 7);
+  messageDesc(file_bimride_tracking_v1_ingest, 8);
 
 /**
  * What the driver is to do, whole. A newer version replaces the older.
@@ -458,11 +534,18 @@ export type Assignment = Message<"bimride.tracking.v1.Assignment"> & {
   version: bigint;
 
   /**
-   * The trip; absent when there is none.
+   * The trip; absent when there is none. It is offered while its status is NEW.
    *
    * @generated from field: bimride.tracking.v1.Trip trip = 2;
    */
   trip?: Trip | undefined;
+
+  /**
+   * How the trip that the session had before came to be gone; absent when it is not, or when this gateway did not see it.
+   *
+   * @generated from field: bimride.tracking.v1.AssignmentEnd ended = 3;
+   */
+  ended?: AssignmentEnd | undefined;
 };
 
 /**
@@ -470,7 +553,42 @@ export type Assignment = Message<"bimride.tracking.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 8);
+  messageDesc(file_bimride_tracking_v1_ingest, 9);
+
+/**
+ * How a trip came to be gone.
+ *
+ * @generated from message bimride.tracking.v1.AssignmentEnd
+ */
+export type AssignmentEnd = Message<"bimride.tracking.v1.AssignmentEnd"> & {
+  /**
+   * The trip.
+   *
+   * @generated from field: string trip_id = 1;
+   */
+  tripId: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: bimride.tracking.v1.AssignmentEndReason reason = 2;
+   */
+  reason: AssignmentEndReason;
+
+  /**
+   * Why it was canceled, in the words of who did; may be empty.
+   *
+   * @generated from field: string cancel_reason = 3;
+   */
+  cancelReason: string;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.AssignmentEnd.
+ * Use `create(AssignmentEndSchema)` to create a new message.
+ */
+export const AssignmentEndSchema: GenMessage<AssignmentEnd> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 10);
 
 /**
  * How often to send positions.
@@ -486,11 +604,18 @@ export type WantedRate = Message<"bimride.tracking.v1.WantedRate"> & {
   intervalMs: number;
 
   /**
-   * Why, e.g. ON_TRIP, IDLE.
+   * Why: a code of the table in docs/API.md, e.g. ON_TRIP, IDLE.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * How accurate the positions should be.
+   *
+   * @generated from field: bimride.tracking.v1.WantedAccuracy accuracy = 3;
+   */
+  accuracy: WantedAccuracy;
 };
 
 /**
@@ -498,10 +623,74 @@ export type WantedRate = Message<"bimride.tracking.v1.WantedRate"> & {
  * Use `create(WantedRateSchema)` to create a new message.
  */
 export const WantedRateSchema: GenMessage<WantedRate> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 9);
+  messageDesc(file_bimride_tracking_v1_ingest, 11);
 
 /**
- * Another session of the same party took over.
+ * The token of the stream ends soon. Sent once per token. Without a TokenRefresh in time the stream ends with TOKEN_EXPIRED.
+ *
+ * @generated from message bimride.tracking.v1.TokenRefreshRequest
+ */
+export type TokenRefreshRequest = Message<"bimride.tracking.v1.TokenRefreshRequest"> & {
+  /**
+   * When the token ends, milliseconds since 1970, server time.
+   *
+   * @generated from field: int64 expires_at_ms = 1;
+   */
+  expiresAtMs: bigint;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.TokenRefreshRequest.
+ * Use `create(TokenRefreshRequestSchema)` to create a new message.
+ */
+export const TokenRefreshRequestSchema: GenMessage<TokenRefreshRequest> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 12);
+
+/**
+ * Answer to a TripAction.
+ *
+ * @generated from message bimride.tracking.v1.ActionResult
+ */
+export type ActionResult = Message<"bimride.tracking.v1.ActionResult"> & {
+  /**
+   * As in the action.
+   *
+   * @generated from field: uint32 action_id = 1;
+   */
+  actionId: number;
+
+  /**
+   * Empty when it is done, or was done already; else a code of docs/ERRORS.md, e.g. TRANSITION_ILLEGAL, NOT_FOUND,
+   * STORE_UNAVAILABLE.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * In words, with a code.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * True when trying again may help.
+   *
+   * @generated from field: bool retryable = 4;
+   */
+  retryable: boolean;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.ActionResult.
+ * Use `create(ActionResultSchema)` to create a new message.
+ */
+export const ActionResultSchema: GenMessage<ActionResult> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 13);
+
+/**
+ * Another session of the same party took over. Do not reconnect by itself: ask the user which device is to go on.
  *
  * @generated from message bimride.tracking.v1.Superseded
  */
@@ -512,6 +701,13 @@ export type Superseded = Message<"bimride.tracking.v1.Superseded"> & {
    * @generated from field: uint64 session_epoch = 1;
    */
   sessionEpoch: bigint;
+
+  /**
+   * When not 0, both devices insist: take-overs are refused for so long, milliseconds.
+   *
+   * @generated from field: uint32 retry_after_ms = 2;
+   */
+  retryAfterMs: number;
 };
 
 /**
@@ -519,7 +715,7 @@ export type Superseded = Message<"bimride.tracking.v1.Superseded"> & {
  * Use `create(SupersededSchema)` to create a new message.
  */
 export const SupersededSchema: GenMessage<Superseded> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 10);
+  messageDesc(file_bimride_tracking_v1_ingest, 14);
 
 /**
  * The gateway is going away.
@@ -540,7 +736,7 @@ export type Drain = Message<"bimride.tracking.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 11);
+  messageDesc(file_bimride_tracking_v1_ingest, 15);
 
 /**
  * The party belongs to another region from now on: a car without a trip drove well across a border, or a driver got a
@@ -565,7 +761,7 @@ export type Move = Message<"bimride.tracking.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 12);
+  messageDesc(file_bimride_tracking_v1_ingest, 16);
 
 /**
  * A message could not be taken.
@@ -614,7 +810,7 @@ export type Problem = Message<"bimride.tracking.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 13);
+  messageDesc(file_bimride_tracking_v1_ingest, 17);
 
 /**
  * One batch without a stream.
@@ -642,7 +838,7 @@ export type PublishBatchRequest = Message<"bimride.tracking.v1.PublishBatchReque
  * Use `create(PublishBatchRequestSchema)` to create a new message.
  */
 export const PublishBatchRequestSchema: GenMessage<PublishBatchRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 14);
+  messageDesc(file_bimride_tracking_v1_ingest, 18);
 
 /**
  * Its verdicts.
@@ -677,7 +873,69 @@ export type PublishBatchResponse = Message<"bimride.tracking.v1.PublishBatchResp
  * Use `create(PublishBatchResponseSchema)` to create a new message.
  */
 export const PublishBatchResponseSchema: GenMessage<PublishBatchResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 15);
+  messageDesc(file_bimride_tracking_v1_ingest, 19);
+
+/**
+ * What a driver does on their trip.
+ *
+ * @generated from enum bimride.tracking.v1.TripActionKind
+ */
+export const TripActionKind = {
+  /**
+   * Not said: refused with FIELD_INVALID.
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Takes the offered trip: NEW becomes ENROUTE_TO_PICKUP.
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_ACCEPT = 1;
+   */
+  ACCEPT: 1,
+
+  /**
+   * Gives the offered trip back, while it is NEW: it has no driver then.
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_DECLINE = 2;
+   */
+  DECLINE: 2,
+
+  /**
+   * Stands at the waypoint: ENROUTE_TO_… becomes ARRIVED_AT_….
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_ARRIVE = 3;
+   */
+  ARRIVE: 3,
+
+  /**
+   * Drives on from the waypoint: ARRIVED_AT_… becomes ENROUTE_TO_… of the next one.
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_START = 4;
+   */
+  START: 4,
+
+  /**
+   * The trip is over.
+   *
+   * @generated from enum value: TRIP_ACTION_KIND_COMPLETE = 5;
+   */
+  COMPLETE: 5,
+} as const;
+
+/**
+ * What a driver does on their trip.
+ *
+ * @generated from enum bimride.tracking.v1.TripActionKind
+ */
+export type TripActionKind = (typeof TripActionKind)[keyof typeof TripActionKind] | UnknownEnum;
+
+/**
+ * Describes the enum bimride.tracking.v1.TripActionKind.
+ */
+export const TripActionKindSchema: GenEnum<TripActionKind> = /*@__PURE__*/
+  enumDesc(file_bimride_tracking_v1_ingest, 0);
 
 /**
  * What became of a fix.
@@ -748,7 +1006,103 @@ export type VerdictCode = (typeof VerdictCode)[keyof typeof VerdictCode] | Unkno
  * Describes the enum bimride.tracking.v1.VerdictCode.
  */
 export const VerdictCodeSchema: GenEnum<VerdictCode> = /*@__PURE__*/
-  enumDesc(file_bimride_tracking_v1_ingest, 0);
+  enumDesc(file_bimride_tracking_v1_ingest, 1);
+
+/**
+ * Why a driver has a trip no more.
+ *
+ * @generated from enum bimride.tracking.v1.AssignmentEndReason
+ */
+export const AssignmentEndReason = {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: ASSIGNMENT_END_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The trip was canceled.
+   *
+   * @generated from enum value: ASSIGNMENT_END_REASON_CANCELED = 1;
+   */
+  CANCELED: 1,
+
+  /**
+   * The trip is complete.
+   *
+   * @generated from enum value: ASSIGNMENT_END_REASON_COMPLETE = 2;
+   */
+  COMPLETE: 2,
+
+  /**
+   * The trip has another driver now, or none.
+   *
+   * @generated from enum value: ASSIGNMENT_END_REASON_REASSIGNED = 3;
+   */
+  REASSIGNED: 3,
+} as const;
+
+/**
+ * Why a driver has a trip no more.
+ *
+ * @generated from enum bimride.tracking.v1.AssignmentEndReason
+ */
+export type AssignmentEndReason = (typeof AssignmentEndReason)[keyof typeof AssignmentEndReason] | UnknownEnum;
+
+/**
+ * Describes the enum bimride.tracking.v1.AssignmentEndReason.
+ */
+export const AssignmentEndReasonSchema: GenEnum<AssignmentEndReason> = /*@__PURE__*/
+  enumDesc(file_bimride_tracking_v1_ingest, 2);
+
+/**
+ * How accurate the positions should be; what that costs the battery is the device's affair.
+ *
+ * @generated from enum bimride.tracking.v1.WantedAccuracy
+ */
+export const WantedAccuracy = {
+  /**
+   * The device may choose.
+   *
+   * @generated from enum value: WANTED_ACCURACY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Cell towers and wireless networks will do: some 100 m.
+   *
+   * @generated from enum value: WANTED_ACCURACY_LOW = 1;
+   */
+  LOW: 1,
+
+  /**
+   * Some 10 m.
+   *
+   * @generated from enum value: WANTED_ACCURACY_BALANCED = 2;
+   */
+  BALANCED: 2,
+
+  /**
+   * As accurate as the device can.
+   *
+   * @generated from enum value: WANTED_ACCURACY_HIGH = 3;
+   */
+  HIGH: 3,
+} as const;
+
+/**
+ * How accurate the positions should be; what that costs the battery is the device's affair.
+ *
+ * @generated from enum bimride.tracking.v1.WantedAccuracy
+ */
+export type WantedAccuracy = (typeof WantedAccuracy)[keyof typeof WantedAccuracy] | UnknownEnum;
+
+/**
+ * Describes the enum bimride.tracking.v1.WantedAccuracy.
+ */
+export const WantedAccuracySchema: GenEnum<WantedAccuracy> = /*@__PURE__*/
+  enumDesc(file_bimride_tracking_v1_ingest, 3);
 
 /**
  * Takes fixes and answers for each one. Every call needs a token (metadata `authorization: Bearer …`) of role driver or

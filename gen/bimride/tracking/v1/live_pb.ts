@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bimride/tracking/v1/live.proto.
  */
 export const file_bimride_tracking_v1_live: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iaW1yaWRlL3RyYWNraW5nL3YxL2xpdmUucHJvdG8SE2JpbXJpZGUudHJhY2tpbmcudjEiPgoHVmVyc2lvbhISCgpnZW5lcmF0aW9uGAEgASgNEhAKCHNlcXVlbmNlGAIgASgEEg0KBWluZGV4GAMgASgNIswCCg9WZWhpY2xlUG9zaXRpb24SEwoLbGF0aXR1ZGVfZTcYASABKBESFAoMbG9uZ2l0dWRlX2U3GAIgASgREhgKC2hlYWRpbmdfZGVnGAMgASgNSACIAQESFwoKc3BlZWRfY21wcxgEIAEoDUgBiAEBEhMKC2FjY3VyYWN5X2RtGAUgASgNEhYKDmNhcHR1cmVkX2F0X21zGAYgASgDEhkKEXJlY2VpdmVkX2FmdGVyX21zGAcgASgNEiAKE3NuYXBwZWRfbGF0aXR1ZGVfZTcYCCABKBFIAogBARIhChRzbmFwcGVkX2xvbmdpdHVkZV9lNxgJIAEoEUgDiAEBQg4KDF9oZWFkaW5nX2RlZ0INCgtfc3BlZWRfY21wc0IWChRfc25hcHBlZF9sYXRpdHVkZV9lN0IXChVfc25hcHBlZF9sb25naXR1ZGVfZTciTwoKVHJhaWxQb2ludBITCgtsYXRpdHVkZV9lNxgBIAEoERIUCgxsb25naXR1ZGVfZTcYAiABKBESFgoOY2FwdHVyZWRfYXRfbXMYAyABKAMiiwEKDkZyZXNobmVzc1N0YXRlEjEKCWZyZXNobmVzcxgBIAEoDjIeLmJpbXJpZGUudHJhY2tpbmcudjEuRnJlc2huZXNzEjQKBnJlYXNvbhgCIAEoDjIkLmJpbXJpZGUudHJhY2tpbmcudjEuRnJlc2huZXNzUmVhc29uEhAKCHNpbmNlX21zGAMgASgDIoICCghMaXZlVHJpcBInCgR0cmlwGAEgASgLMhkuYmltcmlkZS50cmFja2luZy52MS5UcmlwEi0KB3ZlcnNpb24YAiABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlcnNpb24SNgoIcG9zaXRpb24YAyABKAsyJC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlaGljbGVQb3NpdGlvbhIuCgV0cmFpbBgEIAMoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuVHJhaWxQb2ludBI2CglmcmVzaG5lc3MYBSABKAsyIy5iaW1yaWRlLnRyYWNraW5nLnYxLkZyZXNobmVzc1N0YXRlIiUKEkdldExpdmVUcmlwUmVxdWVzdBIPCgd0cmlwX2lkGAEgASgJIlkKE0dldExpdmVUcmlwUmVzcG9uc2USKwoEbGl2ZRgBIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuTGl2ZVRyaXASFQoNcG9sbF9hZnRlcl9tcxgCIAEoDSJSCgtXYXRjaFRhcmdldBIPCgd0cmlwX2lkGAEgASgJEjIKDHJlc3VtZV9hZnRlchgCIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyc2lvbiJGChFXYXRjaFRyaXBzUmVxdWVzdBIxCgd0YXJnZXRzGAEgAygLMiAuYmltcmlkZS50cmFja2luZy52MS5XYXRjaFRhcmdldCLmAgoSV2F0Y2hUcmlwc1Jlc3BvbnNlEjQKB3N0YXJ0ZWQYASABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLldhdGNoU3RhcnRlZEgAEjEKCHNuYXBzaG90GAIgASgLMh0uYmltcmlkZS50cmFja2luZy52MS5MaXZlVHJpcEgAEjEKBnVwZGF0ZRgDIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcFVwZGF0ZUgAEjMKCWhlYXJ0YmVhdBgEIAEoCzIeLmJpbXJpZGUudHJhY2tpbmcudjEuSGVhcnRiZWF0SAASOwoLdW5hdmFpbGFibGUYBSABKAsyJC5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXBVbmF2YWlsYWJsZUgAEjcKCXVuY2hhbmdlZBgGIAEoCzIiLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcFVuY2hhbmdlZEgAQgkKB21lc3NhZ2UiTwoMV2F0Y2hTdGFydGVkEhAKCHdhdGNoX2lkGAEgASgJEhUKDWV4cGlyZXNfYXRfbXMYAiABKAMSFgoOc2VydmVyX3RpbWVfbXMYAyABKAMimwIKClRyaXBVcGRhdGUSDwoHdHJpcF9pZBgBIAEoCRItCgd2ZXJzaW9uGAIgASgLMhwuYmltcmlkZS50cmFja2luZy52MS5WZXJzaW9uEjYKCHBvc2l0aW9uGAMgASgLMiQuYmltcmlkZS50cmFja2luZy52MS5WZWhpY2xlUG9zaXRpb24SNAoLbGF0ZV9wb2ludHMYBCADKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLlRyYWlsUG9pbnQSJwoEdHJpcBgFIAEoCzIZLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcBI2CglmcmVzaG5lc3MYBiABKAsyIy5iaW1yaWRlLnRyYWNraW5nLnYxLkZyZXNobmVzc1N0YXRlIiMKCUhlYXJ0YmVhdBIWCg5zZXJ2ZXJfdGltZV9tcxgBIAEoAyJDCg9UcmlwVW5hdmFpbGFibGUSDwoHdHJpcF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCJYCg1UcmlwVW5jaGFuZ2VkEg8KB3RyaXBfaWQYASABKAkSNgoJZnJlc2huZXNzGAIgASgLMiMuYmltcmlkZS50cmFja2luZy52MS5GcmVzaG5lc3NTdGF0ZSInChNSZWZyZXNoV2F0Y2hSZXF1ZXN0EhAKCHdhdGNoX2lkGAEgASgJIi0KFFJlZnJlc2hXYXRjaFJlc3BvbnNlEhUKDWV4cGlyZXNfYXRfbXMYASABKAMqegoJRnJlc2huZXNzEhkKFUZSRVNITkVTU19VTlNQRUNJRklFRBAAEhIKDkZSRVNITkVTU19MSVZFEAESFQoRRlJFU0hORVNTX0RFTEFZRUQQAhITCg9GUkVTSE5FU1NfU1RBTEUQAxISCg5GUkVTSE5FU1NfTE9TVBAEKosDCg9GcmVzaG5lc3NSZWFzb24SIAocRlJFU0hORVNTX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkZSRVNITkVTU19SRUFTT05fTk9fRFJJVkVSEAESJAogRlJFU0hORVNTX1JFQVNPTl9OT19QT1NJVElPTl9ZRVQQAhIeChpGUkVTSE5FU1NfUkVBU09OX05PX1NJR05BTBADEiEKHUZSRVNITkVTU19SRUFTT05fTE9DQVRJT05fT0ZGEAQSIgoeRlJFU0hORVNTX1JFQVNPTl9OT19QRVJNSVNTSU9OEAUSIgoeRlJFU0hORVNTX1JFQVNPTl9BSVJQTEFORV9NT0RFEAYSIgoeRlJFU0hORVNTX1JFQVNPTl9CQVRURVJZX0VNUFRZEAcSIQodRlJFU0hORVNTX1JFQVNPTl9ESVNDT05ORUNURUQQCBIgChxGUkVTSE5FU1NfUkVBU09OX0NBVENISU5HX1VQEAkSHAoYRlJFU0hORVNTX1JFQVNPTl9TRVJWSUNFEAoytQIKC0xpdmVTZXJ2aWNlEmAKC0dldExpdmVUcmlwEicuYmltcmlkZS50cmFja2luZy52MS5HZXRMaXZlVHJpcFJlcXVlc3QaKC5iaW1yaWRlLnRyYWNraW5nLnYxLkdldExpdmVUcmlwUmVzcG9uc2USXwoKV2F0Y2hUcmlwcxImLmJpbXJpZGUudHJhY2tpbmcudjEuV2F0Y2hUcmlwc1JlcXVlc3QaJy5iaW1yaWRlLnRyYWNraW5nLnYxLldhdGNoVHJpcHNSZXNwb25zZTABEmMKDFJlZnJlc2hXYXRjaBIoLmJpbXJpZGUudHJhY2tpbmcudjEuUmVmcmVzaFdhdGNoUmVxdWVzdBopLmJpbXJpZGUudHJhY2tpbmcudjEuUmVmcmVzaFdhdGNoUmVzcG9uc2ViBnByb3RvMw", [file_bimride_tracking_v1_trip]);
+  fileDesc("Ch5iaW1yaWRlL3RyYWNraW5nL3YxL2xpdmUucHJvdG8SE2JpbXJpZGUudHJhY2tpbmcudjEiPgoHVmVyc2lvbhISCgpnZW5lcmF0aW9uGAEgASgNEhAKCHNlcXVlbmNlGAIgASgEEg0KBWluZGV4GAMgASgNIswCCg9WZWhpY2xlUG9zaXRpb24SEwoLbGF0aXR1ZGVfZTcYASABKBESFAoMbG9uZ2l0dWRlX2U3GAIgASgREhgKC2hlYWRpbmdfZGVnGAMgASgNSACIAQESFwoKc3BlZWRfY21wcxgEIAEoDUgBiAEBEhMKC2FjY3VyYWN5X2RtGAUgASgNEhYKDmNhcHR1cmVkX2F0X21zGAYgASgDEhkKEXJlY2VpdmVkX2FmdGVyX21zGAcgASgNEiAKE3NuYXBwZWRfbGF0aXR1ZGVfZTcYCCABKBFIAogBARIhChRzbmFwcGVkX2xvbmdpdHVkZV9lNxgJIAEoEUgDiAEBQg4KDF9oZWFkaW5nX2RlZ0INCgtfc3BlZWRfY21wc0IWChRfc25hcHBlZF9sYXRpdHVkZV9lN0IXChVfc25hcHBlZF9sb25naXR1ZGVfZTciTwoKVHJhaWxQb2ludBITCgtsYXRpdHVkZV9lNxgBIAEoERIUCgxsb25naXR1ZGVfZTcYAiABKBESFgoOY2FwdHVyZWRfYXRfbXMYAyABKAMiiwEKDkZyZXNobmVzc1N0YXRlEjEKCWZyZXNobmVzcxgBIAEoDjIeLmJpbXJpZGUudHJhY2tpbmcudjEuRnJlc2huZXNzEjQKBnJlYXNvbhgCIAEoDjIkLmJpbXJpZGUudHJhY2tpbmcudjEuRnJlc2huZXNzUmVhc29uEhAKCHNpbmNlX21zGAMgASgDIrMCCghMaXZlVHJpcBInCgR0cmlwGAEgASgLMhkuYmltcmlkZS50cmFja2luZy52MS5UcmlwEi0KB3ZlcnNpb24YAiABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlcnNpb24SNgoIcG9zaXRpb24YAyABKAsyJC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlaGljbGVQb3NpdGlvbhIuCgV0cmFpbBgEIAMoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuVHJhaWxQb2ludBI2CglmcmVzaG5lc3MYBSABKAsyIy5iaW1yaWRlLnRyYWNraW5nLnYxLkZyZXNobmVzc1N0YXRlEi8KBnJpZGVycxgGIAMoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuUmlkZXJQbGFjZSJnCgpSaWRlclBsYWNlEg8KB3RyaXBfaWQYASABKAkSEAoIcmlkZXJfaWQYAiABKAkSNgoIcG9zaXRpb24YAyABKAsyJC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlaGljbGVQb3NpdGlvbiIlChJHZXRMaXZlVHJpcFJlcXVlc3QSDwoHdHJpcF9pZBgBIAEoCSJZChNHZXRMaXZlVHJpcFJlc3BvbnNlEisKBGxpdmUYASABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkxpdmVUcmlwEhUKDXBvbGxfYWZ0ZXJfbXMYAiABKA0iUgoLV2F0Y2hUYXJnZXQSDwoHdHJpcF9pZBgBIAEoCRIyCgxyZXN1bWVfYWZ0ZXIYAiABKAsyHC5iaW1yaWRlLnRyYWNraW5nLnYxLlZlcnNpb24iRgoRV2F0Y2hUcmlwc1JlcXVlc3QSMQoHdGFyZ2V0cxgBIAMoCzIgLmJpbXJpZGUudHJhY2tpbmcudjEuV2F0Y2hUYXJnZXQimAMKEldhdGNoVHJpcHNSZXNwb25zZRI0CgdzdGFydGVkGAEgASgLMiEuYmltcmlkZS50cmFja2luZy52MS5XYXRjaFN0YXJ0ZWRIABIxCghzbmFwc2hvdBgCIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuTGl2ZVRyaXBIABIxCgZ1cGRhdGUYAyABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXBVcGRhdGVIABIzCgloZWFydGJlYXQYBCABKAsyHi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlYXJ0YmVhdEgAEjsKC3VuYXZhaWxhYmxlGAUgASgLMiQuYmltcmlkZS50cmFja2luZy52MS5UcmlwVW5hdmFpbGFibGVIABI3Cgl1bmNoYW5nZWQYBiABKAsyIi5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXBVbmNoYW5nZWRIABIwCgVyaWRlchgHIAEoCzIfLmJpbXJpZGUudHJhY2tpbmcudjEuUmlkZXJQbGFjZUgAQgkKB21lc3NhZ2UiTwoMV2F0Y2hTdGFydGVkEhAKCHdhdGNoX2lkGAEgASgJEhUKDWV4cGlyZXNfYXRfbXMYAiABKAMSFgoOc2VydmVyX3RpbWVfbXMYAyABKAMimwIKClRyaXBVcGRhdGUSDwoHdHJpcF9pZBgBIAEoCRItCgd2ZXJzaW9uGAIgASgLMhwuYmltcmlkZS50cmFja2luZy52MS5WZXJzaW9uEjYKCHBvc2l0aW9uGAMgASgLMiQuYmltcmlkZS50cmFja2luZy52MS5WZWhpY2xlUG9zaXRpb24SNAoLbGF0ZV9wb2ludHMYBCADKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLlRyYWlsUG9pbnQSJwoEdHJpcBgFIAEoCzIZLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcBI2CglmcmVzaG5lc3MYBiABKAsyIy5iaW1yaWRlLnRyYWNraW5nLnYxLkZyZXNobmVzc1N0YXRlIiMKCUhlYXJ0YmVhdBIWCg5zZXJ2ZXJfdGltZV9tcxgBIAEoAyJDCg9UcmlwVW5hdmFpbGFibGUSDwoHdHJpcF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCJYCg1UcmlwVW5jaGFuZ2VkEg8KB3RyaXBfaWQYASABKAkSNgoJZnJlc2huZXNzGAIgASgLMiMuYmltcmlkZS50cmFja2luZy52MS5GcmVzaG5lc3NTdGF0ZSInChNSZWZyZXNoV2F0Y2hSZXF1ZXN0EhAKCHdhdGNoX2lkGAEgASgJIi0KFFJlZnJlc2hXYXRjaFJlc3BvbnNlEhUKDWV4cGlyZXNfYXRfbXMYASABKAMqegoJRnJlc2huZXNzEhkKFUZSRVNITkVTU19VTlNQRUNJRklFRBAAEhIKDkZSRVNITkVTU19MSVZFEAESFQoRRlJFU0hORVNTX0RFTEFZRUQQAhITCg9GUkVTSE5FU1NfU1RBTEUQAxISCg5GUkVTSE5FU1NfTE9TVBAEKvsDCg9GcmVzaG5lc3NSZWFzb24SIAocRlJFU0hORVNTX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkZSRVNITkVTU19SRUFTT05fTk9fRFJJVkVSEAESJAogRlJFU0hORVNTX1JFQVNPTl9OT19QT1NJVElPTl9ZRVQQAhIeChpGUkVTSE5FU1NfUkVBU09OX05PX1NJR05BTBADEiEKHUZSRVNITkVTU19SRUFTT05fTE9DQVRJT05fT0ZGEAQSIgoeRlJFU0hORVNTX1JFQVNPTl9OT19QRVJNSVNTSU9OEAUSIgoeRlJFU0hORVNTX1JFQVNPTl9BSVJQTEFORV9NT0RFEAYSIgoeRlJFU0hORVNTX1JFQVNPTl9CQVRURVJZX0VNUFRZEAcSIQodRlJFU0hORVNTX1JFQVNPTl9ESVNDT05ORUNURUQQCBIgChxGUkVTSE5FU1NfUkVBU09OX0NBVENISU5HX1VQEAkSHAoYRlJFU0hORVNTX1JFQVNPTl9TRVJWSUNFEAoSIgoeRlJFU0hORVNTX1JFQVNPTl9NT0NLX0xPQ0FUSU9OEAsSHwobRlJFU0hORVNTX1JFQVNPTl9CQUNLR1JPVU5EEAwSKQolRlJFU0hORVNTX1JFQVNPTl9BUFBST1hJTUFURV9MT0NBVElPThANMrUCCgtMaXZlU2VydmljZRJgCgtHZXRMaXZlVHJpcBInLmJpbXJpZGUudHJhY2tpbmcudjEuR2V0TGl2ZVRyaXBSZXF1ZXN0GiguYmltcmlkZS50cmFja2luZy52MS5HZXRMaXZlVHJpcFJlc3BvbnNlEl8KCldhdGNoVHJpcHMSJi5iaW1yaWRlLnRyYWNraW5nLnYxLldhdGNoVHJpcHNSZXF1ZXN0GicuYmltcmlkZS50cmFja2luZy52MS5XYXRjaFRyaXBzUmVzcG9uc2UwARJjCgxSZWZyZXNoV2F0Y2gSKC5iaW1yaWRlLnRyYWNraW5nLnYxLlJlZnJlc2hXYXRjaFJlcXVlc3QaKS5iaW1yaWRlLnRyYWNraW5nLnYxLlJlZnJlc2hXYXRjaFJlc3BvbnNlYgZwcm90bzM", [file_bimride_tracking_v1_trip]);
 
 /**
  * Version of what a viewer of a trip sees. Only grows; compare generation, then sequence, then index. Drop what is not
@@ -239,6 +239,13 @@ export type LiveTrip = Message<"bimride.tracking.v1.LiveTrip"> & {
    * @generated from field: bimride.tracking.v1.FreshnessState freshness = 5;
    */
   freshness?: FreshnessState | undefined;
+
+  /**
+   * Riders who wait for the pickup and share their position, for the trip's driver alone.
+   *
+   * @generated from field: repeated bimride.tracking.v1.RiderPlace riders = 6;
+   */
+  riders: RiderPlace[];
 };
 
 /**
@@ -247,6 +254,42 @@ export type LiveTrip = Message<"bimride.tracking.v1.LiveTrip"> & {
  */
 export const LiveTripSchema: GenMessage<LiveTrip> = /*@__PURE__*/
   messageDesc(file_bimride_tracking_v1_live, 4);
+
+/**
+ * Where a rider is who waits for the pickup and agreed to be seen by the trip's driver. A message of its own: it has no part
+ * in the trip's version.
+ *
+ * @generated from message bimride.tracking.v1.RiderPlace
+ */
+export type RiderPlace = Message<"bimride.tracking.v1.RiderPlace"> & {
+  /**
+   * The trip.
+   *
+   * @generated from field: string trip_id = 1;
+   */
+  tripId: string;
+
+  /**
+   * The rider.
+   *
+   * @generated from field: string rider_id = 2;
+   */
+  riderId: string;
+
+  /**
+   * Where; absent once the rider is not shown any more (picked up, took it back, trip over).
+   *
+   * @generated from field: bimride.tracking.v1.VehiclePosition position = 3;
+   */
+  position?: VehiclePosition | undefined;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.RiderPlace.
+ * Use `create(RiderPlaceSchema)` to create a new message.
+ */
+export const RiderPlaceSchema: GenMessage<RiderPlace> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_live, 5);
 
 /**
  * Request of GetLiveTrip.
@@ -267,7 +310,7 @@ export type GetLiveTripRequest = Message<"bimride.tracking.v1.GetLiveTripRequest
  * Use `create(GetLiveTripRequestSchema)` to create a new message.
  */
 export const GetLiveTripRequestSchema: GenMessage<GetLiveTripRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 5);
+  messageDesc(file_bimride_tracking_v1_live, 6);
 
 /**
  * Response of GetLiveTrip.
@@ -295,7 +338,7 @@ export type GetLiveTripResponse = Message<"bimride.tracking.v1.GetLiveTripRespon
  * Use `create(GetLiveTripResponseSchema)` to create a new message.
  */
 export const GetLiveTripResponseSchema: GenMessage<GetLiveTripResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 6);
+  messageDesc(file_bimride_tracking_v1_live, 7);
 
 /**
  * A trip to watch.
@@ -324,7 +367,7 @@ export type WatchTarget = Message<"bimride.tracking.v1.WatchTarget"> & {
  * Use `create(WatchTargetSchema)` to create a new message.
  */
 export const WatchTargetSchema: GenMessage<WatchTarget> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 7);
+  messageDesc(file_bimride_tracking_v1_live, 8);
 
 /**
  * Request of WatchTrips.
@@ -346,7 +389,7 @@ export type WatchTripsRequest = Message<"bimride.tracking.v1.WatchTripsRequest">
  * Use `create(WatchTripsRequestSchema)` to create a new message.
  */
 export const WatchTripsRequestSchema: GenMessage<WatchTripsRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 8);
+  messageDesc(file_bimride_tracking_v1_live, 9);
 
 /**
  * One message of the stream.
@@ -407,6 +450,14 @@ export type WatchTripsResponse = Message<"bimride.tracking.v1.WatchTripsResponse
      */
     value: TripUnchanged;
     case: "unchanged";
+  } | {
+    /**
+     * Where a waiting rider is, for the trip's driver; sent in full after each snapshot or unchanged.
+     *
+     * @generated from field: bimride.tracking.v1.RiderPlace rider = 7;
+     */
+    value: RiderPlace;
+    case: "rider";
   } | { case: undefined; value?: undefined };
 };
 
@@ -415,7 +466,7 @@ export type WatchTripsResponse = Message<"bimride.tracking.v1.WatchTripsResponse
  * Use `create(WatchTripsResponseSchema)` to create a new message.
  */
 export const WatchTripsResponseSchema: GenMessage<WatchTripsResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 9);
+  messageDesc(file_bimride_tracking_v1_live, 10);
 
 /**
  * The watch.
@@ -450,7 +501,7 @@ export type WatchStarted = Message<"bimride.tracking.v1.WatchStarted"> & {
  * Use `create(WatchStartedSchema)` to create a new message.
  */
 export const WatchStartedSchema: GenMessage<WatchStarted> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 10);
+  messageDesc(file_bimride_tracking_v1_live, 11);
 
 /**
  * What changed on a trip. Absent means unchanged.
@@ -506,7 +557,7 @@ export type TripUpdate = Message<"bimride.tracking.v1.TripUpdate"> & {
  * Use `create(TripUpdateSchema)` to create a new message.
  */
 export const TripUpdateSchema: GenMessage<TripUpdate> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 11);
+  messageDesc(file_bimride_tracking_v1_live, 12);
 
 /**
  * Nothing changed.
@@ -527,7 +578,7 @@ export type Heartbeat = Message<"bimride.tracking.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 12);
+  messageDesc(file_bimride_tracking_v1_live, 13);
 
 /**
  * A trip that can't be watched.
@@ -562,7 +613,7 @@ export type TripUnavailable = Message<"bimride.tracking.v1.TripUnavailable"> & {
  * Use `create(TripUnavailableSchema)` to create a new message.
  */
 export const TripUnavailableSchema: GenMessage<TripUnavailable> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 13);
+  messageDesc(file_bimride_tracking_v1_live, 14);
 
 /**
  * The client has the newest version.
@@ -590,7 +641,7 @@ export type TripUnchanged = Message<"bimride.tracking.v1.TripUnchanged"> & {
  * Use `create(TripUnchangedSchema)` to create a new message.
  */
 export const TripUnchangedSchema: GenMessage<TripUnchanged> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 14);
+  messageDesc(file_bimride_tracking_v1_live, 15);
 
 /**
  * Request of RefreshWatch; the fresh token is the call's own.
@@ -611,7 +662,7 @@ export type RefreshWatchRequest = Message<"bimride.tracking.v1.RefreshWatchReque
  * Use `create(RefreshWatchRequestSchema)` to create a new message.
  */
 export const RefreshWatchRequestSchema: GenMessage<RefreshWatchRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 15);
+  messageDesc(file_bimride_tracking_v1_live, 16);
 
 /**
  * Response of RefreshWatch.
@@ -632,7 +683,7 @@ export type RefreshWatchResponse = Message<"bimride.tracking.v1.RefreshWatchResp
  * Use `create(RefreshWatchResponseSchema)` to create a new message.
  */
 export const RefreshWatchResponseSchema: GenMessage<RefreshWatchResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_live, 16);
+  messageDesc(file_bimride_tracking_v1_live, 17);
 
 /**
  * How fresh the position is.
@@ -771,6 +822,27 @@ export const FreshnessReason = {
    * @generated from enum value: FRESHNESS_REASON_SERVICE = 10;
    */
   SERVICE: 10,
+
+  /**
+   * The positions are made up by an app; said of fresh ones too.
+   *
+   * @generated from enum value: FRESHNESS_REASON_MOCK_LOCATION = 11;
+   */
+  MOCK_LOCATION: 11,
+
+  /**
+   * The driver's app is in the background, where the operating system holds positions back.
+   *
+   * @generated from enum value: FRESHNESS_REASON_BACKGROUND = 12;
+   */
+  BACKGROUND: 12,
+
+  /**
+   * The driver's app may locate only roughly; said of fresh positions too.
+   *
+   * @generated from enum value: FRESHNESS_REASON_APPROXIMATE_LOCATION = 13;
+   */
+  APPROXIMATE_LOCATION: 13,
 } as const;
 
 /**
