@@ -1,5 +1,5 @@
 import type { Principal } from "../auth/principal.ts";
-import { BimrideError } from "../core/errors.ts";
+import { asBimrideError, BimrideError } from "../core/errors.ts";
 import { TRIP_ID_PATTERN } from "../core/ids.ts";
 import type { TripActionKind } from "../core/trip.ts";
 import type { TripAction } from "./messages.ts";
@@ -23,6 +23,12 @@ export function actOnTrip(trips: TripActions): ActOnTrip {
     if (principal.role !== "driver") throw new BimrideError("ROLE_FORBIDDEN");
     if (!TRIP_ID_PATTERN.test(tripId)) throw new BimrideError("NOT_FOUND");
     if (!action) throw new BimrideError("FIELD_INVALID", "Not an action.", { field: "kind" });
-    await trips.act(principal, tripId, action, waypointIndex);
+    try {
+      await trips.act(principal, tripId, action, waypointIndex);
+    } catch (error) {
+      // A repeat: who gave the trip back has none, which is what was asked for.
+      const isGone = action === "decline" && asBimrideError(error).code === "NOT_FOUND";
+      if (!isGone) throw error;
+    }
   };
 }

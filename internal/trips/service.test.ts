@@ -204,6 +204,7 @@ describe("access", () => {
     read: () => service.getTrip(who, tripId),
     status: () => service.setStatus(who, tripId, "ENROUTE_TO_PICKUP", 0),
     update: () => service.updateTrip(who, tripId, { riderIds: ["r1"] }, 0),
+    act: () => service.act(who, tripId, "arrive", 0),
     cancel: () => service.cancel(who, tripId, ""),
   });
   const outcome = (attempt: () => Promise<Trip>) =>
@@ -216,11 +217,13 @@ describe("access", () => {
     const { service } = await scene();
     const trip = await service.createTrip(BACKEND, request("k1"));
     const missing = { tripId: newTripId("se1", 0, new Uint8Array(10)) };
-    const none = { read: "NOT_FOUND", status: "NOT_FOUND", update: "NOT_FOUND", cancel: "NOT_FOUND" };
+    const no = "NOT_FOUND";
+    const none = { read: no, status: no, update: no, act: no, cancel: no };
     const reader = {
       read: "ok",
       status: "ROLE_FORBIDDEN",
       update: "ROLE_FORBIDDEN",
+      act: "ROLE_FORBIDDEN",
       cancel: "ROLE_FORBIDDEN",
     };
     const table: [Principal, Record<string, string>][] = [
@@ -232,8 +235,8 @@ describe("access", () => {
       [as("support"), reader],
       [as("ops"), reader],
       [as("admin"), reader],
-      [as("driver", "d1"), { ...reader, status: "ok" }],
-      [BACKEND, { read: "ok", status: "ok", update: "ok", cancel: "ok" }],
+      [as("driver", "d1"), { ...reader, status: "ok", act: "ok" }],
+      [BACKEND, { read: "ok", status: "ok", update: "ok", act: "ok", cancel: "ok" }],
     ];
     for (const [who, expected] of table)
       for (const [name, attempt] of Object.entries(attempts(service, who, trip)))

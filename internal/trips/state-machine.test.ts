@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import {
   isRunning,
   statusAt,
+  TRIP_ACTIONS,
   TRIP_STATUSES,
   type Trip,
+  type TripActionKind,
   type Waypoint,
   type WaypointKind,
 } from "../core/trip.ts";
@@ -129,6 +131,70 @@ describe("explicit statuses", () => {
   });
 });
 
+describe("what drivers do", () => {
+  const does = (action: TripActionKind, waypointIndex?: number): TripEdit => ({
+    ...{ kind: "action", action, waypointIndex, atMs: 2_000 },
+  });
+
+  it("takes a trip from the offer to the end, and a repeat of each step changes nothing", () => {
+    let current = trip("intermediate");
+    const steps = [
+      [does("accept"), "ENROUTE_TO_PICKUP"],
+      [does("arrive", 0), "ARRIVED_AT_PICKUP"],
+      [does("start", 0), "ENROUTE_TO_INTERMEDIATE_DESTINATION"],
+      [does("arrive", 1), "ARRIVED_AT_INTERMEDIATE_DESTINATION"],
+      [does("start", 1), "ENROUTE_TO_DROPOFF"],
+      [does("arrive", 2), "ARRIVED_AT_DROPOFF"],
+      [does("complete"), "COMPLETE"],
+    ] as const;
+    const done: TripEdit[] = [];
+    for (const [edit, status] of steps) {
+      current = edited(current, edit);
+      expect(current).toMatchObject({ status, statusSource: "explicit" });
+      done.push(edit);
+      if (status !== "COMPLETE")
+        for (const repeat of done) expect(applyEdit(current, repeat)).toEqual({ outcome: "unchanged" });
+    }
+    expect(applyEdit(current, does("complete"))).toEqual({ outcome: "unchanged" });
+    expect(applyEdit(current, does("start", 1))).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+  });
+
+  it("is about the current waypoint where none is named; START while driving is a repeat", () => {
+    const accepted = edited(trip(), does("accept"));
+    expect(applyEdit(accepted, does("start"))).toEqual({ outcome: "unchanged" });
+    const there = edited(accepted, does("arrive"));
+    const away = edited(there, does("start"));
+    expect(away).toMatchObject({ status: "ENROUTE_TO_DROPOFF", waypointIndex: 1 });
+    expect(edited(away, does("arrive"))).toMatchObject({ status: "ARRIVED_AT_DROPOFF" });
+    expect(applyEdit(edited(away, does("arrive")), does("start"))).toMatchObject({
+      outcome: "refused",
+      reason: expect.stringContaining("COMPLETE"),
+    });
+  });
+
+  it("gives an offer back, which leaves the trip without a driver, but not a trip that was taken", () => {
+    const free = edited(trip(), does("decline"));
+    expect(free).toMatchObject({ driverId: "", status: "NEW", generation: 2 });
+    expect(free.assignments).toEqual([{ driverId: "d1", fromMs: 1_000, toMs: 2_000 }]);
+    expect(applyEdit(free, does("accept"))).toMatchObject({ reason: "no driver is assigned" });
+    expect(applyEdit(edited(trip(), does("accept")), does("decline"))).toMatchObject({ outcome: "refused" });
+  });
+
+  it("confirms what was detected and never goes back", () => {
+    const detected = edited(trip(), say("ENROUTE_TO_PICKUP"), seen("ARRIVED_AT_PICKUP", 0, 2));
+    expect(edited(detected, does("arrive", 0))).toMatchObject({ statusSource: "explicit" });
+    const ahead = edited(detected, seen("ENROUTE_TO_DROPOFF", 1, 3));
+    expect(applyEdit(ahead, does("arrive", 0))).toEqual({ outcome: "unchanged" });
+  });
+
+  it("leaves out no pickup and names no waypoint that is not there", () => {
+    expect(applyEdit(trip(), does("start", 0))).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+    expect(applyEdit(trip(), does("arrive", 0))).toMatchObject({ outcome: "changed" });
+    expect(applyEdit(trip("pickup"), does("arrive", 2))).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+    expect(applyEdit(trip(), does("arrive", 7))).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+  });
+});
+
 describe("detected phases", () => {
   it("go forward, also when the pipeline is one detection ahead of the store", () => {
     const current = edited(
@@ -248,6 +314,12 @@ const edits: fc.Arbitrary<TripEdit> = fc.oneof(
     status: fc.constantFrom(...TRIP_STATUSES),
     waypointIndex: fc.integer({ min: -1, max: 5 }),
     tripVersion: fc.nat(12),
+    atMs,
+  }),
+  fc.record({
+    kind: fc.constant("action" as const),
+    action: fc.constantFrom(...TRIP_ACTIONS),
+    waypointIndex: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined }),
     atMs,
   }),
   fc.record({

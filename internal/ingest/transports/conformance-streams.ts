@@ -1,6 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
-import { PublishRequestSchema } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
+import {
+  AssignmentEndReason,
+  PublishRequestSchema,
+  TripActionKind,
+} from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Trip } from "../../core/trip.ts";
 import { cases, fixesMessage, goodFix, helloMessage, nth, type Rig, verdictsOf } from "./conformance-rig.ts";
 
@@ -105,6 +109,90 @@ export function streamConformance(rig: Rig): void {
     expect(changed.trip).toBeUndefined();
     expect(changed.version).toBeGreaterThan(assignment?.version ?? 0n);
     expect(await nth(client, "wantedRate")).toMatchObject({ intervalMs: 10_000, reason: "IDLE" });
+  });
+
+  test("says how a trip came to be gone, also to the driver who was away meanwhile", async () => {
+    const driver = "driver-canceled";
+    const trip = tripOf(driver, 1);
+    const { trips, bus } = rig.gateway;
+    trips.byDriver.set(driver, trip);
+    const { client, token } = await open("session-1", driver);
+    trips.byDriver.delete(driver);
+    trips.over.set(trip.tripId, { ...trip, version: 2, status: "CANCELED", cancelReason: "rider is ill" });
+    const told = { partyKey: `driver/${driver}`, kind: "assignmentChanged" } as const;
+    bus.notify({ ...told, tripId: trip.tripId, tripVersion: 2 });
+    const { version, ended } = await nth(client, "assignment");
+    const gone = { tripId: trip.tripId, reason: AssignmentEndReason.CANCELED, cancelReason: "rider is ill" };
+    expect(ended).toMatchObject(gone);
+    const again = connect(token);
+    again.send(helloMessage("session-1"));
+    const { assignment } = await nth(again, "welcome");
+    expect(assignment).toMatchObject({ version, ended: gone });
+    expect(assignment?.trip).toBeUndefined();
+  });
+
+  test("names the assignment's version in every Ack", async () => {
+    const { client } = await open();
+    const { assignment } = await nth(client, "welcome");
+    client.send(fixesMessage([goodFix(0)]));
+    expect((await nth(client, "ack")).assignmentVersion).toBe(assignment?.version);
+  });
+
+  test("carries out what the driver does on the trip, and says how it went", async () => {
+    const { client, driver } = await open();
+    const tripId = "test-01arz3ndektsv4rrffq69g5fav";
+    const send = (actionId: number, kind: TripActionKind, id = tripId, waypointIndex?: number) => {
+      const value = { actionId, tripId: id, kind, waypointIndex };
+      client.send(create(PublishRequestSchema, { message: { case: "tripAction", value } }));
+    };
+    send(1, TripActionKind.ACCEPT);
+    expect(await nth(client, "actionResult")).toMatchObject({ actionId: 1, code: "" });
+    send(2, TripActionKind.ARRIVE, tripId, 0);
+    await nth(client, "actionResult", 2);
+    const acts = rig.gateway.trips.acts.filter(({ driverId }) => driverId === driver);
+    expect(acts.map(({ action, waypointIndex }) => [action, waypointIndex])).toEqual([
+      ["accept", undefined],
+      ["arrive", 0],
+    ]);
+    rig.gateway.trips.actFailure = "STORE_UNAVAILABLE";
+    send(3, TripActionKind.START);
+    const failed = await nth(client, "actionResult", 3);
+    rig.gateway.trips.actFailure = undefined;
+    expect(failed).toMatchObject({ actionId: 3, code: "STORE_UNAVAILABLE", retryable: true });
+    send(4, TripActionKind.UNSPECIFIED);
+    send(5, TripActionKind.COMPLETE, "../etc");
+    await nth(client, "actionResult", 5);
+    const codes = cases(client, "actionResult").map(({ value }) => [value.actionId, value.code]);
+    expect(codes).toContainEqual([4, "FIELD_INVALID"]);
+    expect(codes).toContainEqual([5, "NOT_FOUND"]);
+  });
+
+  test("lets no rider act on a trip", async () => {
+    const client = connect(await rig.gateway.token("rider", "rider-1"));
+    client.send(helloMessage("session-1"));
+    await nth(client, "welcome");
+    const value = { actionId: 1, tripId: "test-01arz3ndektsv4rrffq69g5fav", kind: TripActionKind.COMPLETE };
+    client.send(create(PublishRequestSchema, { message: { case: "tripAction", value } }));
+    expect(await nth(client, "actionResult")).toMatchObject({ actionId: 1, code: "ROLE_FORBIDDEN" });
+  });
+
+  test("asks for a fresh token once before the old one ends", async () => {
+    const client = connect(await rig.gateway.token("driver", "driver-asked", 120_000));
+    client.send(helloMessage("session-1"));
+    await nth(client, "welcome");
+    expect(cases(client, "tokenRefreshRequest")).toEqual([]);
+    rig.gateway.clock.shiftMs = 65_000;
+    const asked = await nth(client, "tokenRefreshRequest");
+    expect(Math.abs(Number(asked.expiresAtMs) - Date.now() - 120_000)).toBeLessThan(30_000);
+    const token = await rig.gateway.token("driver", "driver-asked", 600_000);
+    client.send(create(PublishRequestSchema, { message: { case: "tokenRefresh", value: { token } } }));
+    client.send(fixesMessage([goodFix(0, Date.now() + 65_000)], 1, Date.now() + 65_000));
+    await nth(client, "ack");
+    rig.gateway.clock.shiftMs = 130_000;
+    client.send(fixesMessage([goodFix(1, Date.now() + 130_000)], 2, Date.now() + 130_000));
+    await nth(client, "ack", 2);
+    rig.gateway.clock.shiftMs = 0;
+    expect(cases(client, "tokenRefreshRequest")).toHaveLength(1);
   });
 
   test("welcomes without an assignment while the trips store is away", async () => {
