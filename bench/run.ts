@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { connections, LINK_KINDS } from "./cases/connections.ts";
 import { drives } from "./cases/drives.ts";
 import { history } from "./cases/history.ts";
 import { latest } from "./cases/latest.ts";
@@ -17,6 +18,8 @@ const USAGE = `usage: npm run bench -- CASE [options] [--json] [--gate]
   latest  --engines real|embedded [--parties N --runs N]             positions into the latest state
   log     --engines real|embedded [--profile … --entries N --window N --rate N --runs N]
           fixes into the log, in entries as a gateway makes them at the rate (100,000) and at 10,000, and back
+  connections [--kinds grpc,websocket,mqtt,viewers --connections N --idle S]
+          idle connections on a gateway and an edge, on the real engines: memory each, and a reconnect storm
 exit: 0 measured, 1 could not measure, 2 wrong usage, 3 with --gate when a target is missed`;
 
 const OPTIONS = {
@@ -35,6 +38,9 @@ const OPTIONS = {
   parties: { type: "string", default: "2000" },
   entries: { type: "string", default: "40000" },
   window: { type: "string", default: "512" },
+  kinds: { type: "string", default: LINK_KINDS.join(",") },
+  connections: { type: "string", default: "10000" },
+  idle: { type: "string", default: "60" },
   json: { type: "boolean", default: false },
   gate: { type: "boolean", default: false },
 } as const;
@@ -101,6 +107,11 @@ const CASES: Readonly<Record<string, (values: Values) => Run>> = {
     const args = storeArgs(values);
     return (log) => latest(args, log);
   },
+  connections(values) {
+    const kinds = list(values.kinds).map((name) => linkKind(name));
+    const args = { kinds, connections: number(values.connections), idleS: number(values.idle) };
+    return (log) => connections(args, log);
+  },
   log(values) {
     const args = {
       engines: engines(values.engines),
@@ -140,6 +151,12 @@ function number(text: string): number {
 
 function list(text: string): string[] {
   return text.split(",").filter((part) => part !== "");
+}
+
+function linkKind(text: string): (typeof LINK_KINDS)[number] {
+  const kind = LINK_KINDS.find((one) => one === text);
+  if (!kind) throw new RangeError(`${text} is none of ${LINK_KINDS.join(", ")}`);
+  return kind;
 }
 
 function engines(text: string): "real" | "embedded" {
