@@ -8,6 +8,7 @@ import { killNatsLeader } from "./kill-nats-leader.ts";
 import { killProcess } from "./kill-process.ts";
 import { killProcessor } from "./kill-processor.ts";
 import { killRedis } from "./kill-redis.ts";
+import { mqttPuback } from "./mqtt-puback.ts";
 import { natsCut, natsHalfOpen, natsSlow } from "./nats-link.ts";
 import { redisEmptied } from "./redis-emptied.ts";
 import { rollingRestart } from "./rolling-restart.ts";
@@ -21,6 +22,7 @@ export const DRILLS: readonly Drill[] = [
   killProcessor,
   stopProcessor,
   killGateway,
+  mqttPuback,
   killEdge,
   killNats,
   killNatsLeader,
