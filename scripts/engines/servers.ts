@@ -24,6 +24,14 @@ export async function haveToxiproxy(): Promise<Outcome> {
   });
 }
 
+/** grpcurl, the stock gRPC client of the documents' lines: found, else built. */
+export async function haveGrpcurl(): Promise<Outcome> {
+  const { module, package: folder, version } = PINNED.grpcurl;
+  const found = findProgram("grpcurl");
+  if (found !== undefined) return ready(`grpcurl: found, ${found}`);
+  return installWithGo({ name: "grpcurl", source: `${module}${folder}@v${version}` });
+}
+
 /** redis-server: found when new enough. It comes from the system's packages. */
 export async function haveRedis(): Promise<Outcome> {
   const { atLeast } = PINNED.redis;

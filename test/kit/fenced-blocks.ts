@@ -37,3 +37,21 @@ export function runnableBlocks(markdown: string): RunnableBlock[] {
     return [{ script: block.text, shows, line: block.line }];
   });
 }
+
+/** A line to try: who sends what with a client program that the reader has. */
+export type LineToTry = {
+  /** The program. */
+  client: string;
+  script: string;
+  line: number;
+};
+
+/** Blocks marked `sh try PROGRAM`, and what to run before each: the one marked `sh try token`. */
+export function linesToTry(markdown: string): { token: string; lines: LineToTry[] } {
+  const marked = fencedBlocks(markdown).flatMap(({ info, text, line }) => {
+    const client = /^sh try (\S+)$/.exec(info)?.[1];
+    return client === undefined ? [] : [{ client, script: text, line }];
+  });
+  const token = marked.find(({ client }) => client === "token")?.script ?? "";
+  return { token, lines: marked.filter(({ client }) => client !== "token") };
+}
