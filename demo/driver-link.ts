@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, Metadata } from "@grpc/grpc-js";
 import { FixSchema, type FixSource, type Fix as WireFix } from "../gen/bimride/tracking/v1/fix_pb.ts";
 import {
   type Ack,
@@ -11,12 +11,16 @@ import {
   type Welcome,
 } from "../gen/bimride/tracking/v1/ingest_pb.ts";
 import { FIX_SOURCES, type Fix } from "../internal/core/fix.ts";
+import type { ClientTrust } from "../internal/core/tls.ts";
+import { channelOptions, channelTrust } from "./client-trust.ts";
 
 const PUBLISH = "/bimride.tracking.v1.IngestService/Publish";
 
 export type DriverLinkOptions = {
   /** host:port of a gateway. */
   address: string;
+  /** What to believe of a gateway with TLS; absent without TLS. */
+  trust?: ClientTrust;
   token: string;
   sessionId: string;
   /** Region that the last link of the session was told; empty at first. */
@@ -49,8 +53,9 @@ export class DriverLink {
     this.#options = options;
     this.#region = options.lastRegion ?? "";
     // A connection of its own, as every phone has: links of one process would else share one.
-    this.#client = new Client(options.address, credentials.createInsecure(), {
+    this.#client = new Client(options.address, channelTrust(options.trust), {
       "grpc.use_local_subchannel_pool": 1,
+      ...channelOptions(options.trust),
     });
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${options.token}`);

@@ -84,7 +84,7 @@ describe("a phone that asks where to go", () => {
     });
     const httpUrl = await server.listen({ host: "127.0.0.1", port: 0 });
     for (const token of ["odd", "none", "never"])
-      expect(await locateGateways(httpUrl, token, GOTHENBURG, "se1")).toEqual([]);
+      expect(await locateGateways({ httpUrl, trust: undefined }, token, GOTHENBURG, "se1")).toEqual([]);
     server.server.closeAllConnections();
   });
 });

@@ -1,5 +1,6 @@
 import { type Ack, VerdictCode } from "../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Fix } from "../internal/core/fix.ts";
+import type { ClientTrust } from "../internal/core/tls.ts";
 import { DriverLink } from "./driver-link.ts";
 import { locateGateways } from "./locate-gateways.ts";
 
@@ -16,6 +17,8 @@ export type PhoneOptions = {
   address: string;
   /** Origin of any node: it is asked which gateway to use. */
   locate?: string;
+  /** What to believe of a server with TLS, asked anew for each connection; absent without TLS. */
+  trust?(): ClientTrust;
   token(): Promise<string>;
   sessionId: string;
   now(): number;
@@ -87,8 +90,10 @@ export class Phone {
     const { sessionId, now } = this.#options;
     const token = await this.#options.token();
     const address = await this.#address(token);
+    const { trust } = this.#options;
     const link = new DriverLink({
       ...{ address, token, sessionId, now, lastRegion: this.#region },
+      ...(trust ? { trust: trust() } : {}),
       onLaterAck: (ack) => this.#acked(ack),
     });
     void link.closed.then(() => this.#lost(link));
@@ -111,10 +116,11 @@ export class Phone {
 
   /** Where to connect now: each gateway that placement names is tried once, then the one that is known anyway. */
   async #address(token: string): Promise<string> {
-    const { address, locate } = this.#options;
+    const { address, locate, trust } = this.#options;
     if (locate === undefined) return address;
     if (this.#gateways.length === 0) {
-      const named = await locateGateways(locate, token, this.#newest(), this.#region);
+      const node = { httpUrl: locate, trust: trust?.() };
+      const named = await locateGateways(node, token, this.#newest(), this.#region);
       this.#gateways = [...new Set([...named, address])];
     }
     return this.#gateways.shift()!;

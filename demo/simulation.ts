@@ -4,6 +4,8 @@ import type { Logger } from "pino";
 import { TripService, TripStatus, TripType, WaypointKind } from "../gen/bimride/tracking/v1/trip_pb.ts";
 import type { LatLon } from "../internal/core/geo.ts";
 import type { Clock } from "../internal/core/time.ts";
+import type { ClientTrust } from "../internal/core/tls.ts";
+import { requestTrust } from "./client-trust.ts";
 import type { Fleet } from "./fleet.ts";
 import { Phone } from "./phone.ts";
 
@@ -13,6 +15,8 @@ export type SimulationOptions = {
   grpcAddress: string;
   /** Base address of Connect. */
   httpUrl: string;
+  /** What phones and backend believe that reach the server by TLS, asked anew for each connection; absent without TLS. */
+  trust?(): ClientTrust;
   /** Let the phones ask there which gateway to use; grpcAddress is what they fall back to. */
   locate?: boolean;
   /** Tokens for the simulated drivers and the booking backend. */
@@ -35,16 +39,11 @@ export class Simulation implements AsyncDisposable {
   readonly #options: SimulationOptions;
   readonly #phones = new Map<string, Phone>();
   readonly #trips = new Map<string, string>();
-  readonly #client;
   #stops: (() => void)[] = [];
   #dispatching: Promise<void> = Promise.resolve();
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.#client = createClient(
-      TripService,
-      createConnectTransport({ baseUrl: options.httpUrl, httpVersion: "1.1" }),
-    );
   }
 
   /** Ends what an earlier run left running, then starts the fleet. */
@@ -85,12 +84,21 @@ export class Simulation implements AsyncDisposable {
     await Promise.all([...this.#phones.values()].map((phone) => phone.stop()));
   }
 
+  /** Made for each call, since the certificate to believe may be another one by then. */
+  #client() {
+    const { httpUrl, trust } = this.#options;
+    const nodeOptions = trust ? { nodeOptions: requestTrust(trust()) } : {};
+    const transport = createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1", ...nodeOptions });
+    return createClient(TripService, transport);
+  }
+
   #phone(driverId: string): Phone {
-    const { grpcAddress, httpUrl, locate, mint, clock, random, fleet } = this.#options;
+    const { grpcAddress, httpUrl, locate, mint, clock, random, fleet, trust } = this.#options;
     const run = Math.floor(random() * 2 ** 40).toString(36);
     return new Phone({
       address: grpcAddress,
       ...(locate ? { locate: httpUrl } : {}),
+      ...(trust ? { trust } : {}),
       token: () => mint("driver", driverId),
       sessionId: `${driverId}-${run}`.slice(0, 64),
       now: () => clock.now() + fleet.clockAheadMs(driverId),
@@ -121,7 +129,7 @@ export class Simulation implements AsyncDisposable {
     if (!car || this.#trips.has(car.driverId)) return;
     const plan = fleet.plan(car.driverId, wish.pickup, wish.dropoff);
     try {
-      const { trip } = await this.#client.createTrip(
+      const { trip } = await this.#client().createTrip(
         {
           idempotencyKey: `${wish.riderId}-${Math.floor(random() * 2 ** 48).toString(36)}`,
           type: TripType.EXCLUSIVE,
@@ -146,7 +154,7 @@ export class Simulation implements AsyncDisposable {
     const tripId = this.#trips.get(driverId);
     if (!tripId) return;
     this.#trips.delete(driverId);
-    await this.#client.setTripStatus(
+    await this.#client().setTripStatus(
       { tripId, status: TripStatus.COMPLETE },
       { headers: await this.#headers() },
     );
@@ -155,10 +163,10 @@ export class Simulation implements AsyncDisposable {
   async #cancelLeftovers(): Promise<void> {
     const headers = await this.#headers();
     for (;;) {
-      const { trips } = await this.#client.listTrips({ runningOnly: true, pageSize: 200 }, { headers });
+      const { trips } = await this.#client().listTrips({ runningOnly: true, pageSize: 200 }, { headers });
       const left = trips.filter((trip) => this.#options.fleet.driverIds.includes(trip.driverId));
       for (const { tripId } of left) {
-        await this.#client.cancelTrip({ tripId, reason: "The demo was started again." }, { headers });
+        await this.#client().cancelTrip({ tripId, reason: "The demo was started again." }, { headers });
       }
       if (left.length < 200) return;
     }

@@ -21,6 +21,7 @@ import { type Processor, startProcessor } from "./processor-role.ts";
 import { readRegions } from "./read-regions.ts";
 import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion } from "./region-parts.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
+import { openCertificate } from "./tls.ts";
 import { startWeb } from "./web.ts";
 
 export type { App } from "./parts.ts";
@@ -50,10 +51,12 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
   const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
   refuseEmbeddedAlone(settings, roles);
   await using stack = new AsyncDisposableStack();
+  const tls = await openCertificate(settings, telemetry);
+  if (tls) stack.use(tls);
   const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
   await checkPort(httpPort, httpHost, given.has("httpPort"), "http.port");
   if (roles.has("gateway")) await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
-  const parts = await openParts(stack, settings, { ...options, clock, roles });
+  const parts = await openParts(stack, settings, { ...options, clock, roles, tls });
 
   // Before anybody gives us partitions: a start that can't listen must not move any.
   const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
@@ -119,7 +122,7 @@ function refuseEmbeddedAlone({ engines }: Settings, roles: ReadonlySet<Role>): v
     );
 }
 
-type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role> };
+type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role>; tls: Parts["tls"] };
 
 /** Opens what the roles share. */
 async function openParts(stack: AsyncDisposableStack, settings: Settings, options: Chosen): Promise<Parts> {
@@ -156,6 +159,7 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
     }),
     authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
     mint: keys?.mint,
+    tls: options.tls,
   };
 }
 

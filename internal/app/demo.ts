@@ -11,7 +11,7 @@ export async function startDemo(
   app: Omit<App, typeof Symbol.asyncDispose>,
   parts: Parts,
 ): Promise<AsyncDisposable> {
-  const { settings, clock, telemetry } = parts;
+  const { settings, clock, telemetry, tls } = parts;
   const fleet = createFleet({
     seed: settings.demoSeed,
     cars: settings.demoCars,
@@ -22,6 +22,7 @@ export async function startDemo(
     fleet,
     grpcAddress: app.grpcAddress,
     httpUrl: app.httpUrl,
+    ...(tls ? { trust: () => tls.trust() } : {}),
     mint: (role, subject) => app.mint(role, subject),
     clock,
     random: Math.random,

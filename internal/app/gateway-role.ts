@@ -39,7 +39,7 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
     gatewayId: nodeId,
   });
   stack.use(ingest);
-  const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port }));
+  const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port, tls: parts.tls }));
   const watch = setInterval(() => {
     void ingest.health().then((trouble) => grpc.setServing(trouble === undefined));
   }, HEALTH_PERIOD_MS);

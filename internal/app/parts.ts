@@ -8,6 +8,7 @@ import type { EventLog } from "../eventlog/log.ts";
 import type { Nodes } from "../placement/nodes.ts";
 import type { Regions } from "../regions/regions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ServedCertificate } from "../tls/served-certificate.ts";
 import type { TripService } from "../trips/service.ts";
 import type { EngineContext, Engines } from "./engines.ts";
 
@@ -36,6 +37,8 @@ export type Parts = {
   authenticator: Authenticator | undefined;
   /** Undefined where tokens come from elsewhere. */
   mint: TokenMint | undefined;
+  /** The certificate that every port of the process shows; undefined without TLS. */
+  tls: ServedCertificate | undefined;
 };
 
 /** One process of the service. */

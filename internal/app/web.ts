@@ -46,7 +46,7 @@ export async function startWeb(
   const { port: taken } = await server.listen(settings.httpHost, port);
   const owned = stack.move();
   return {
-    url: `http://${urlHost(settings.httpHost)}:${taken}`,
+    url: `${parts.tls ? "https" : "http"}://${urlHost(settings.httpHost)}:${taken}`,
     async isReady() {
       for (const { check } of readiness) if ((await check()) !== undefined) return false;
       return true;
@@ -68,14 +68,14 @@ type Served = {
 };
 
 async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Served): Promise<NodeServer> {
-  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint } = parts;
+  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint, tls } = parts;
   const { bus, latest, history } = engines;
   if (!authenticator) throw new Error("an edge needs keys to check tokens with");
   const logger = telemetry.logger.child({ part: "edge" });
   const onError = (error: unknown) => logger.warn({ err: error }, "latest state not read");
   const hub = stack.use(new TripHub({ bus, latest, clock, limits, onError }));
   return createEdge({
-    ...{ hub, latest, history, trips, authenticator, clock, limits, telemetry },
+    ...{ hub, latest, history, trips, authenticator, clock, limits, telemetry, tls },
     ...served,
     tripStore: engines.trips,
     placement: placementOf(parts),

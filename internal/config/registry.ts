@@ -33,7 +33,7 @@ export const REGISTRY = {
   httpHost: text("http.host", "127.0.0.1", {
     range: "a host name or address",
     accept: isHost,
-    doc: "Address that pages, Connect, REST and WebSocket listen on. Beyond loopback only with listen.plaintext.",
+    doc: "Address that pages, Connect, REST and WebSocket listen on. Beyond loopback only with TLS, or with listen.plaintext.",
   }),
   httpPort: integer("http.port", 8080, {
     flag: "http-port",
@@ -49,7 +49,7 @@ export const REGISTRY = {
   grpcHost: text("grpc.host", "127.0.0.1", {
     range: "a host name or address",
     accept: isHost,
-    doc: "Address that the drivers' gRPC port listens on. Beyond loopback only with listen.plaintext.",
+    doc: "Address that the drivers' gRPC port listens on. Beyond loopback only with TLS, or with listen.plaintext.",
   }),
   grpcPort: integer("grpc.port", 50_051, {
     flag: "grpc-port",
@@ -58,6 +58,25 @@ export const REGISTRY = {
     doc: "Port of the drivers' gRPC stream. 0 takes any free one. A default that is taken moves to the next free port and says so.",
   }),
 
+  tlsCertFile: text("tls.cert_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Certificate that all ports show, with the intermediate ones behind it, PEM. With tls.key_file every port of the process has TLS (1.2 or newer). Both files are looked at each minute and taken when they changed, without a restart.",
+  }),
+  tlsKeyFile: text("tls.key_file", "", {
+    range: FILE,
+    accept: () => true,
+    doc: "Its private key, PEM, without a password.",
+  }),
+  listenLan: onOff("listen.lan", false, {
+    flag: "lan",
+    doc: "For `npm start`: let phones of the same network in. http.host becomes 0.0.0.0 unless it is set; without tls.cert_file all ports get TLS with a development certificate (`bimctl certs`), kept in `tls` in the data folder. In demo mode a phone joins with the code that is printed.",
+  }),
+  lanCaPort: integer("lan.ca_port", 8081, {
+    min: 0,
+    max: 65_535,
+    doc: "Port of listen.lan that hands out the development CA's certificate by plain HTTP, and nothing else. 0 takes any free one.",
+  }),
   listenPlaintext: onOff("listen.plaintext", false, {
     doc: "Listen beyond loopback without TLS. Only where something in front ends TLS, or on a network of containers that nobody else reaches: tokens and positions are sent in the clear.",
   }),

@@ -113,15 +113,18 @@ function contradictions(settings: Settings): string[] {
       `live.delayed_after_ms < live.stale_after_ms < live.lost_after_ms must hold, not ${liveDelayedAfterMs}, ${liveStaleAfterMs}, ${liveLostAfterMs}`,
     );
   }
+  const hasTls = settings.tlsCertFile !== "" || settings.listenLan;
   for (const [name, host] of [
     ["http.host", settings.httpHost],
     ["grpc.host", settings.grpcHost],
   ] as const) {
-    if (!isLoopback(host) && !settings.listenPlaintext)
+    if (!isLoopback(host) && !hasTls && !settings.listenPlaintext)
       problems.push(
-        `${name} must be a loopback address (127.x.x.x, ::1 or localhost), not ${host}: this version has no TLS, so it would send tokens and positions in the clear; listen.plaintext allows it where something in front ends TLS`,
+        `${name} must be a loopback address (127.x.x.x, ::1 or localhost), not ${host}: without tls.cert_file it would send tokens and positions in the clear; listen.plaintext allows it where something in front ends TLS`,
       );
   }
+  if ((settings.tlsCertFile === "") !== (settings.tlsKeyFile === ""))
+    problems.push("tls.cert_file and tls.key_file are set together or not at all");
   if (settings.natsCredsFile !== "" && (settings.natsUser !== "" || settings.natsPasswordFile !== ""))
     problems.push("nats.creds_file excludes nats.user and nats.password_file");
   if (settings.authJwksFile !== "" && settings.authJwksUrl !== "") {

@@ -6,7 +6,7 @@ import { type TripsFace, tripsFace } from "./trips-face.ts";
 /** What the HTTP server of any node works with, whatever its role. */
 export type NodeContext = Pick<
   EdgeDeps,
-  "clock" | "limits" | "telemetry" | "readiness" | "web" | "plugins"
+  "clock" | "limits" | "telemetry" | "readiness" | "web" | "plugins" | "tls"
 > & {
   events: EdgeEvents;
 };

@@ -37,8 +37,8 @@ export function demoRoutes(edge: EdgeContext, demo: DemoDeps): FastifyPluginAsyn
 }
 
 /** Throws ORIGIN_FORBIDDEN unless the call can only come from a page of this server on this machine. */
-function rejectForeign({ headers, method, ip }: FastifyRequest): void {
-  const { host = "", origin } = headers;
+function rejectForeign({ headers, host, method, ip }: FastifyRequest): void {
+  const { origin } = headers;
   const site = headers["sec-fetch-site"];
   const local = LOOPBACK_ADDRESS.test(ip) && LOOPBACK_HOST.test(host);
   const ownOrigin = origin === `http://${host}` || origin === `https://${host}`;

@@ -4,6 +4,7 @@ import type { Authenticator, Principal } from "../auth/principal.ts";
 import type { LatLon } from "../core/geo.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { ServerTls } from "../core/tls.ts";
 import type { Trip, TripStatus, TripType, Waypoint } from "../core/trip.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
@@ -80,6 +81,8 @@ export type EdgeDeps = {
   /** Undefined outside demo mode. */
   demo: DemoDeps | undefined;
   web: WebSettings;
+  /** The certificate to show; without one the port speaks plain HTTP. */
+  tls?: ServerTls | undefined;
 };
 
 /** What a deployment chooses about its web face. */
@@ -90,10 +93,13 @@ export type WebSettings = {
   mapOrigins: readonly string[];
   /** Requests per minute and client address, a stream counted once, probes and fixes not; more: RATE_LIMITED. 0: no limit. */
   maxRequestsPerMinute: number;
+  /** Tell browsers to come by TLS only from now on (HSTS). */
+  strictTransport: boolean;
 };
 
 export const DEFAULT_WEB_SETTINGS: WebSettings = {
   allowedOrigins: [],
   mapOrigins: [],
   maxRequestsPerMinute: 60_000,
+  strictTransport: false,
 };

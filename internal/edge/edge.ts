@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { edgeContext, type NodeContext } from "./context.ts";
 import type { EdgeDeps } from "./deps.ts";
 import { edgeEvents } from "./events.ts";
-import { buildNodeServer, type Route } from "./node-server.ts";
+import { type BuiltServer, buildNodeServer, type Route } from "./node-server.ts";
 import { buildServer } from "./server.ts";
 
 /** Streams that did not end by themselves this long after the drain began are cut off. */
@@ -34,17 +34,14 @@ export async function createNodeServer(
   return nodeServer(built, async () => deps.drainPlugins?.());
 }
 
-function nodeServer(
-  { server, routes }: { server: FastifyInstance; routes: readonly Route[] },
-  drain: () => Promise<unknown>,
-): NodeServer {
+function nodeServer({ server, routes, cut: cutAll }: BuiltServer, drain: () => Promise<unknown>): NodeServer {
   let closing: Promise<void> | undefined;
   const close = async () => {
     // Wall time on purpose: a grace on a test's clock would never end.
     const grace = Promise.withResolvers<void>();
     const cut = setTimeout(() => {
       grace.resolve();
-      server.server.closeAllConnections();
+      cutAll();
     }, DRAIN_GRACE_MS);
     try {
       await Promise.race([drain(), grace.promise]);

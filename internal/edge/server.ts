@@ -2,12 +2,11 @@ import { existsSync } from "node:fs";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { compressionGzip } from "@connectrpc/connect-node";
 import staticFiles from "@fastify/static";
-import type { FastifyInstance } from "fastify";
 import { callGate } from "./connect/caller.ts";
 import { connectRoutes } from "./connect/routes.ts";
 import type { EdgeContext } from "./context.ts";
 import { demoRoutes } from "./demo-tokens.ts";
-import { buildNodeServer, type Route } from "./node-server.ts";
+import { type BuiltServer, buildNodeServer } from "./node-server.ts";
 import { liveRoutes } from "./rest/live.ts";
 import { placementRoutes } from "./rest/placement.ts";
 import { trackRoutes } from "./rest/track.ts";
@@ -15,10 +14,9 @@ import { tripRoutes } from "./rest/trips.ts";
 import { liveWebSocketRoutes } from "./websocket/routes.ts";
 
 /** The edge's server with all its routes, not listening yet. */
-export async function buildServer(
-  edge: EdgeContext,
-): Promise<{ server: FastifyInstance; routes: readonly Route[] }> {
-  const { server, routes } = await buildNodeServer(edge);
+export async function buildServer(edge: EdgeContext): Promise<BuiltServer> {
+  const built = await buildNodeServer(edge);
+  const { server } = built;
   await server.register(fastifyConnectPlugin, {
     routes: connectRoutes(edge),
     requestGate: callGate(edge),
@@ -34,5 +32,5 @@ export async function buildServer(
     // The page of a trip reads the trip's id from its own address.
     server.get("/trip/:id", (_request, reply) => reply.sendFile("trip.html"));
   }
-  return { server, routes };
+  return built;
 }

@@ -1,6 +1,7 @@
 import { Server } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { sleep } from "../../../core/time.ts";
+import type { ServerTls } from "../../../core/tls.ts";
 import type { DrainOptions, IngestGateway } from "../../gateway.ts";
 import { type Listener, listen } from "./listener.ts";
 import { publishBatchHandler, publishHandler } from "./publish.ts";
@@ -9,10 +10,11 @@ import { INGEST_SERVICE_NAME, ingestServiceDefinition } from "./service.ts";
 import { type Resets, statusInterceptor } from "./status.ts";
 
 export type GrpcIngestOptions = {
-  /** Loopback until the port has TLS. */
   host: string;
   /** 0 for any free port. */
   port: number;
+  /** The certificate to show; without one the port speaks plaintext. */
+  tls?: ServerTls | undefined;
   /** A connection silent for so long is asked whether it is alive. */
   keepaliveTimeMs?: number;
   /** And dropped when it does not answer within this: half-open clients. */
@@ -56,7 +58,7 @@ export async function startGrpcIngest(
   const health = new HealthImplementation({ "": "SERVING", [INGEST_SERVICE_NAME]: "SERVING" });
   health.addToServer(server);
   addReflection(server);
-  const listener = await listen(server, options.host, options.port);
+  const listener = await listen(server, options);
   const setServing = (serving: boolean) => {
     for (const service of ["", INGEST_SERVICE_NAME])
       health.setStatus(service, serving ? "SERVING" : "NOT_SERVING");
