@@ -1,4 +1,5 @@
 import { SettingsError } from "../../config/settings.ts";
+import { certsCommand } from "./certs.ts";
 import { type Command, type Context, UsageError } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -13,6 +14,7 @@ import { tokenCommand } from "./token.ts";
 const COMMANDS: Readonly<Record<string, Command>> = {
   keys: keysCommand,
   token: tokenCommand,
+  certs: certsCommand,
   config: configCommand,
   rebuild: rebuildCommand,
   resume: resumeCommand,
