@@ -60,7 +60,7 @@ describe("with a certificate", () => {
 
   test("Connect and gRPC-Web work on HTTP/2 and HTTP/1.1, streams too", async () => {
     for (const httpVersion of ["1.1", "2"] as const) {
-      const options = { baseUrl: app.httpUrl, httpVersion, nodeOptions: requestTrust(trust) };
+      const options = { baseUrl: app.httpUrl, httpVersion, nodeOptions: { ca: trust.authority } };
       const [driver, rider] = [`driver-${httpVersion[0]}`, `rider-${httpVersion[0]}`];
       const trips = createClient(TripService, createGrpcWebTransport(options));
       const place = (kind: WaypointKind, latitudeDeg: number) => ({

@@ -11,9 +11,11 @@ import { regionFinder } from "../regions/region-of.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
 import { TripService } from "../trips/service.ts";
-import { openDataFolder } from "./data-folder.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { startGateway } from "./gateway-role.ts";
-import { openKeys } from "./keys.ts";
+import { type Keys, openKeys } from "./keys.ts";
+import { enterLan, type Lan, lanCertificates } from "./lan.ts";
+import { inviteDevices } from "./lan-invitation.ts";
 import { type App, type Parts, secureRandom } from "./parts.ts";
 import { announceNode } from "./placement.ts";
 import { checkPort, choosePort } from "./ports.ts";
@@ -21,7 +23,7 @@ import { type Processor, startProcessor } from "./processor-role.ts";
 import { readRegions } from "./read-regions.ts";
 import { dataFolderOf, enginesOver, openNodes, openRegions, ownRegion } from "./region-parts.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
-import { openCertificate } from "./tls.ts";
+import { openCertificate, openCertificateOf } from "./tls.ts";
 import { startWeb } from "./web.ts";
 
 export type { App } from "./parts.ts";
@@ -47,16 +49,17 @@ const POLL_MS = 20;
  * Builds and starts everything; disposing ends it in reverse order: no new work first, the stores last.
  * Rejects with an EngineError when the engines can't be used, or are none for these roles.
  */
-export async function startApp(settings: Settings, options: AppOptions): Promise<App> {
+export async function startApp(chosen: Settings, options: AppOptions): Promise<App> {
   const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
-  refuseEmbeddedAlone(settings, roles);
+  refuseEmbeddedAlone(chosen, roles);
+  const { settings, lan } = enterLan(chosen, roles);
   await using stack = new AsyncDisposableStack();
   const tls = await openCertificate(settings, telemetry);
   if (tls) stack.use(tls);
   const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
   await checkPort(httpPort, httpHost, given.has("httpPort"), "http.port");
   if (roles.has("gateway")) await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
-  const parts = await openParts(stack, settings, { ...options, clock, roles, tls });
+  const parts = await openParts(stack, settings, { ...options, clock, roles, tls, lan });
 
   // Before anybody gives us partitions: a start that can't listen must not move any.
   const port = await choosePort(httpPort, httpHost, given.has("httpPort"), "http.port", print);
@@ -79,11 +82,12 @@ export async function startApp(settings: Settings, options: AppOptions): Promise
     : undefined;
   const web = stack.use(await startWeb(parts, roles, port, gateway, processors));
   const grpcAddress = gateway?.address ?? "";
-  stack.use(await announceNode(parts, roles, web.url, grpcAddress));
+  stack.use(await announceNode(parts, roles, web.publicUrls[0] ?? web.url, grpcAddress));
   let isOver = false;
   const app: Omit<App, typeof Symbol.asyncDispose> = {
     httpUrl: web.url,
     grpcAddress,
+    invitation: parts.lan ? await inviteDevices(stack, parts, web.publicUrls, print) : [],
     engines: parts.engines,
     logs: logsOf(parts.byRegion),
     async mint(role, subject) {
@@ -122,7 +126,12 @@ function refuseEmbeddedAlone({ engines }: Settings, roles: ReadonlySet<Role>): v
     );
 }
 
-type Chosen = AppOptions & { clock: Clock; roles: ReadonlySet<Role>; tls: Parts["tls"] };
+type Chosen = AppOptions & {
+  clock: Clock;
+  roles: ReadonlySet<Role>;
+  tls: Parts["tls"];
+  lan: Lan | undefined;
+};
 
 /** Opens what the roles share. */
 async function openParts(stack: AsyncDisposableStack, settings: Settings, options: Chosen): Promise<Parts> {
@@ -159,8 +168,23 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
     }),
     authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
     mint: keys?.mint,
-    tls: options.tls,
+    ...(await openLan(stack, options, folder, keys)),
   };
+}
+
+/** What devices of the network need: a certificate, where the settings name none, and a code, where tokens are made here. */
+async function openLan(
+  stack: AsyncDisposableStack,
+  { tls, lan, telemetry }: Chosen,
+  folder: DataFolder | undefined,
+  keys: Keys | undefined,
+): Promise<Pick<Parts, "tls" | "lan">> {
+  if (!lan || !folder) return { tls, lan: undefined };
+  const joinCode = keys?.mint && lan.joinCode;
+  if (tls) return { tls, lan: { ...lan, joinCode, certificates: undefined } };
+  const certificates = await lanCertificates(folder, lan);
+  const made = stack.use(await openCertificateOf(certificates, telemetry));
+  return { tls: made, lan: { ...lan, joinCode, certificates } };
 }
 
 function logsOf(byRegion: Parts["byRegion"]): ReadonlyMap<string, EventLog> {

@@ -1,6 +1,7 @@
 import { createFleet } from "../../demo/fleet.ts";
 import { readRoadGraph } from "../../demo/road-graph.ts";
 import { Simulation } from "../../demo/simulation.ts";
+import { cancelGuestTrips } from "../edge/guest-trips.ts";
 import type { App, Parts } from "./parts.ts";
 
 /** Share of the demo cars with a trip. */
@@ -29,6 +30,7 @@ export async function startDemo(
     logger: telemetry.logger.child({ part: "demo" }),
     busyShare: BUSY_SHARE,
   });
+  await cancelGuestTrips(parts); // of phones that an earlier run knew
   await simulation.start();
   return simulation;
 }

@@ -8,9 +8,11 @@ import type { EventLog } from "../eventlog/log.ts";
 import type { Nodes } from "../placement/nodes.ts";
 import type { Regions } from "../regions/regions.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { DevelopmentCertificates } from "../tls/development/certificates.ts";
 import type { ServedCertificate } from "../tls/served-certificate.ts";
 import type { TripService } from "../trips/service.ts";
 import type { EngineContext, Engines } from "./engines.ts";
+import type { Lan } from "./lan.ts";
 
 /** A region as this process sees it. */
 export type RegionParts = { context: EngineContext; engines: Engines };
@@ -39,13 +41,20 @@ export type Parts = {
   mint: TokenMint | undefined;
   /** The certificate that every port of the process shows; undefined without TLS. */
   tls: ServedCertificate | undefined;
+  /** Undefined unless devices of the network are let in. */
+  lan: LanParts | undefined;
 };
+
+/** What is known of the network, and the certificates that were made for it, unless the settings name others. */
+export type LanParts = Lan & { certificates: DevelopmentCertificates | undefined };
 
 /** One process of the service. */
 export type App = AsyncDisposable & {
   readonly httpUrl: string;
   /** host:port of the drivers' gRPC port; empty without a gateway. */
   readonly grpcAddress: string;
+  /** For the terminal of `npm start -- --lan`: how a phone gets in, with a code that is for no log. Else empty. */
+  readonly invitation: readonly string[];
   /** The engines behind it, over all regions, for tests and tools. */
   readonly engines: Engines;
   /** The logs of the regions that this process works with. */

@@ -65,7 +65,9 @@ async function run(name: string, roles: ReadonlySet<Role>, { argv, print, stop }
     isStopping = true;
   });
   const ready = app.ready().then(() => {
-    if (!isStopping) print(`ready ${app.httpUrl}`);
+    if (isStopping) return;
+    print(`ready ${app.httpUrl}`);
+    for (const line of app.invitation) print(line);
   });
   await Promise.race([ready, stop]);
   await stop;

@@ -1,8 +1,8 @@
 import { flagUsage } from "../config/config-doc.ts";
 import { ALL_ROLES, ROLES, type Role } from "./roles.ts";
 
-/** What a role process is without: it has real engines and no demo. */
-const NOT_OF_A_ROLE = ["engines", "demo.enabled"];
+/** What a role process is without: it has real engines, no demo, and is in no living room. */
+const NOT_OF_A_ROLE = ["engines", "demo.enabled", "listen.lan"];
 
 /** How a process of the service is started. @param name of the command */
 export function serviceUsage(name: string, roles: ReadonlySet<Role>): string {

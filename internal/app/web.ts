@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { FastifyPluginAsync } from "fastify";
+import { isLoopback } from "../config/registry.ts";
 import { DEFAULT_WEB_SETTINGS, type ReadinessCheck, type WebSettings } from "../edge/deps.ts";
 import { createEdge, createNodeServer, type NodeServer } from "../edge/edge.ts";
 import { placementRoutes } from "../edge/rest/placement.ts";
 import { TripHub } from "../live/trip-hub.ts";
 import type { Gateway } from "./gateway-role.ts";
+import { EVERY_ADDRESS } from "./lan.ts";
 import { type Parts, secureRandom } from "./parts.ts";
 import { placementOf } from "./placement.ts";
 import { urlHost } from "./ports.ts";
@@ -14,7 +16,10 @@ import type { Role } from "./roles.ts";
 
 /** The process's HTTP port. */
 export type Web = AsyncDisposable & {
+  /** Where this machine reaches it. */
   readonly url: string;
+  /** Where others do: the public address that is set, those of the network, else as this machine. */
+  readonly publicUrls: readonly string[];
   isReady(): Promise<boolean>;
 };
 
@@ -46,13 +51,22 @@ export async function startWeb(
   const { port: taken } = await server.listen(settings.httpHost, port);
   const owned = stack.move();
   return {
-    url: `${parts.tls ? "https" : "http"}://${urlHost(settings.httpHost)}:${taken}`,
+    ...addressesOf(parts, taken),
     async isReady() {
       for (const { check } of readiness) if ((await check()) !== undefined) return false;
       return true;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function addressesOf({ settings, tls, lan }: Parts, port: number): Pick<Web, "url" | "publicUrls"> {
+  const at = (host: string) => `${tls ? "https" : "http"}://${urlHost(host)}:${port}`;
+  const { httpHost, httpPublicUrl } = settings;
+  const isEverywhere = lan !== undefined && httpHost === EVERY_ADDRESS;
+  const url = at(isEverywhere ? "127.0.0.1" : httpHost);
+  const inNetwork = isEverywhere ? lan.addresses.map(at) : [url];
+  return { url, publicUrls: httpPublicUrl === "" ? inNetwork : [httpPublicUrl] };
 }
 
 /** Gateways tell clients where to go too; who lets nobody in does not. */
@@ -68,7 +82,7 @@ type Served = {
 };
 
 async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Served): Promise<NodeServer> {
-  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint, tls } = parts;
+  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint, tls, lan } = parts;
   const { bus, latest, history } = engines;
   if (!authenticator) throw new Error("an edge needs keys to check tokens with");
   const logger = telemetry.logger.child({ part: "edge" });
@@ -81,7 +95,7 @@ async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Ser
     placement: placementOf(parts),
     randomBytes: secureRandom,
     webRoot: existsSync(WEB_ROOT) ? WEB_ROOT : undefined,
-    demo: settings.demoEnabled && mint ? { mint } : undefined,
+    demo: settings.demoEnabled && mint ? { mint, joinCode: lan?.joinCode } : undefined,
     web: webSettings(parts),
   });
 }
@@ -107,21 +121,24 @@ function readinessOf(
   return checks;
 }
 
-function webSettings({ settings }: Parts): WebSettings {
+function webSettings({ settings, tls, lan }: Parts): WebSettings {
   return {
     ...DEFAULT_WEB_SETTINGS,
+    // A browser remembers it for a year: for a name with a certificate that lasts, not for what is tried out here.
+    strictTransport: tls !== undefined && !lan && !isLoopback(settings.httpHost),
     allowedOrigins: settings.httpOrigins ? settings.httpOrigins.split(",") : [],
     mapOrigins: settings.mapStyleUrl ? [new URL(settings.mapStyleUrl).origin] : [],
   };
 }
 
 /** What the pages must know of this deployment; nothing here is secret. */
-function pageSettings({ settings, limits, engines }: Parts): FastifyPluginAsync {
+function pageSettings({ settings, limits, engines, lan }: Parts): FastifyPluginAsync {
   return async (server) => {
     server.get("/config.json", async (_request, reply) => {
       reply.header("cache-control", "no-store");
       const { mapStyleUrl: styleUrl, demoEnabled: demo } = settings;
-      return { styleUrl, demo, region: engines.log.region, heartbeatMs: limits.heartbeatMs };
+      const join = lan?.joinCode !== undefined;
+      return { styleUrl, demo, join, region: engines.log.region, heartbeatMs: limits.heartbeatMs };
     });
   };
 }

@@ -49,8 +49,11 @@ export interface TripUseCases {
 /** One thing that must be well for this node to be sent work. Answers a reason when it is not. */
 export type ReadinessCheck = { name: string; check: () => Promise<string | undefined> | string | undefined };
 
-/** Demo mode: tokens for the pages of this machine. Never given outside it. */
-export type DemoDeps = { mint: TokenMint };
+/**
+ * Demo mode: tokens for the pages of this machine. Never given outside it.
+ * @property joinCode with which phones of the same network may join; undefined where none may
+ */
+export type DemoDeps = { mint: TokenMint; joinCode?: string | undefined };
 
 /** What the edge is built from. */
 export type EdgeDeps = {

@@ -7,7 +7,7 @@ const mint = async () => ({ token: "", expiresAtMs: 0 });
 const INGEST = ["POST /v1/fixes", "GET /v1/ingest"];
 
 it("describes every route of the server, and no other", async () => {
-  await using test = await startTestEdge(new Map(), { demo: { mint } });
+  await using test = await startTestEdge(new Map(), { demo: { mint, joinCode: "code" } });
   const own = test.edge.routes
     .filter(({ method, url }) => method !== "HEAD" && method !== "OPTIONS" && !url.startsWith("/bimride."))
     .map(({ method, url }) => `${method} ${url}`);

@@ -239,6 +239,10 @@ const demoTrips = {
     "Running trips for the landing page. Demo mode only, from this server's own pages on this machine.",
   answers: answer("The trips.", { type: "object" }),
 };
+const token = { token: { type: "string" }, expiresAtMs: { type: "number" } };
+const body = (properties: Record<string, object>) => ({
+  ...{ type: "object", required: Object.keys(properties), properties },
+});
 const demo = {
   "/demo/token": {
     post: operation({
@@ -251,11 +255,52 @@ const demo = {
       },
       answers: answer("The token.", {
         type: "object",
-        properties: { token: { type: "string" }, expiresAtMs: { type: "number" } },
+        properties: token,
       }),
     }),
   },
   "/demo/trips": { get: operation(demoTrips), post: operation(demoTrips) },
+  "/demo/join": {
+    post: operation({
+      open: true,
+      summary: "Lets a phone in as a driver. Demo mode with listen.lan only.",
+      body: body({ code: { type: "string" } }),
+      answers: answer("The driver, a short token, and the secret for further ones.", {
+        type: "object",
+        properties: { driverId: { type: "string" }, ...token, refresh: { type: "string" } },
+      }),
+    }),
+  },
+  "/demo/refresh": {
+    post: operation({
+      open: true,
+      summary: "A further token of a phone that joined.",
+      body: body({ refresh: { type: "string" } }),
+      answers: answer("The token.", {
+        type: "object",
+        properties: { role: { enum: ["driver", "rider"] }, ...token },
+      }),
+    }),
+  },
+  "/demo/trip": {
+    post: operation({
+      summary: "The running trip of a phone that joined, or a new one to some 600 m away.",
+      body: body({
+        position: {
+          type: "object",
+          required: ["latitudeDeg", "longitudeDeg"],
+          properties: { latitudeDeg: { type: "number" }, longitudeDeg: { type: "number" } },
+        },
+      }),
+      answers: answer("The trip, and what its rider needs to watch it.", {
+        type: "object",
+        properties: {
+          tripId: { type: "string" },
+          rider: { type: "object", properties: { ...token, refresh: { type: "string" } } },
+        },
+      }),
+    }),
+  },
 };
 
 const MESSAGE_NAMES = [

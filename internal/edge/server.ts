@@ -6,6 +6,7 @@ import { callGate } from "./connect/caller.ts";
 import { connectRoutes } from "./connect/routes.ts";
 import type { EdgeContext } from "./context.ts";
 import { demoRoutes } from "./demo-tokens.ts";
+import { guestRoutes } from "./guest-routes.ts";
 import { type BuiltServer, buildNodeServer } from "./node-server.ts";
 import { liveRoutes } from "./rest/live.ts";
 import { placementRoutes } from "./rest/placement.ts";
@@ -27,6 +28,7 @@ export async function buildServer(edge: EdgeContext): Promise<BuiltServer> {
     await server.register(routes(edge));
   }
   if (edge.demo) await server.register(demoRoutes(edge, edge.demo));
+  if (edge.demo?.joinCode) await server.register(guestRoutes(edge, edge.demo.mint, edge.demo.joinCode));
   if (edge.webRoot !== undefined && existsSync(edge.webRoot)) {
     await server.register(staticFiles, { root: edge.webRoot, cacheControl: true, maxAge: 0 });
     // The page of a trip reads the trip's id from its own address.

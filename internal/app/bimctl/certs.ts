@@ -4,13 +4,11 @@ import { parseArgs } from "node:util";
 import { loadSettings } from "../../config/settings.ts";
 import { developmentCertificates } from "../../tls/development/certificates.ts";
 import { howToTrust } from "../how-to-trust.ts";
+import { CERTIFICATES_FOLDER } from "../lan.ts";
 import { lanAddresses } from "../lan-addresses.ts";
 import { certificateHost, machineNames } from "../machine-names.ts";
 import { makeFolder } from "../make-folder.ts";
 import { type Command, UsageError } from "./command.ts";
-
-/** Where development certificates are kept within the data folder; `npm start -- --lan` uses the same. */
-export const CERTIFICATES_FOLDER = "tls";
 
 /** Makes what a server with TLS needs for development; prints the files as assignments of the settings that want them. */
 export const certsCommand: Command = {
