@@ -1,7 +1,10 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { symlink, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { testCertificate } from "./kit/development-tls.ts";
+import { selfSigned } from "./kit/self-signed.ts";
 import { tempFolder } from "./kit/temp-folder.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../cmd/launch.js", import.meta.url));
@@ -111,6 +114,30 @@ describe("a start that is refused", () => {
       expect(code).toBe(1);
       expect(err).toMatch(/^data\.dir: \S+ .*\n$/);
     }
+  });
+
+  test("for its certificate, likewise, with nothing made", async () => {
+    await using folder = await tempFolder();
+    const { certificate, key } = await selfSigned(folder);
+    const other = await testCertificate(folder);
+    const refused = async (role: string, more: Record<string, string>) => {
+      const env = { BIMRIDE_DATA_DIR: folder.file("data"), BIMRIDE_TLS_CERT_FILE: certificate, ...more };
+      const { code, out, err } = await run([LAUNCHER, role], env);
+      expect([code, out, existsSync(folder.file("data"))]).toEqual([1, "", false]);
+      return err;
+    };
+    for (const role of ["bimride", "gateway", "processor", "edge"]) {
+      const missing = { BIMRIDE_TLS_KEY_FILE: folder.file("none") };
+      expect(await refused(role, missing)).toMatch(/^tls\.key_file: \S+none can't be read \(ENOENT\)\n$/);
+    }
+    expect(await refused("bimride", {})).toMatch(/^tls\.cert_file and tls\.key_file are set together.*\n$/);
+    const wrong = { BIMRIDE_TLS_KEY_FILE: other.keyFile };
+    expect(await refused("bimride", wrong)).toMatch(/^tls\.key_file: .* is not the key of .*\n$/);
+    const none = { BIMRIDE_TLS_CERT_FILE: key, BIMRIDE_TLS_KEY_FILE: key };
+    expect(await refused("bimride", none)).toMatch(/^tls\.cert_file: .* no certificate in PEM\n$/);
+    await other.renew(Date.now() - 400 * 86_400_000);
+    const expired = { BIMRIDE_TLS_CERT_FILE: other.certFile, BIMRIDE_TLS_KEY_FILE: other.keyFile };
+    expect(await refused("bimride", expired)).toMatch(/^tls\.cert_file: .* expired on .*\n$/);
   });
 
   test("for its command line is told likewise, with exit code 2", async () => {

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { requestTrust } from "../demo/client-trust.ts";
 import { DriverLink } from "../demo/driver-link.ts";
@@ -16,24 +16,35 @@ import { loadSettings } from "../internal/config/settings.ts";
 import type { ClientTrust } from "../internal/core/tls.ts";
 import { createTelemetry } from "../internal/telemetry/create-telemetry.ts";
 import { selfSigned } from "./kit/self-signed.ts";
-import { tempFolder } from "./kit/temp-folder.ts";
+import { type TempFolder, tempFolder } from "./kit/temp-folder.ts";
 
 let app: App;
-let trust: ClientTrust & { authority: string };
+let trust: { authority: string };
 const stack = new AsyncDisposableStack();
 
-beforeAll(async () => {
-  const folder = stack.use(await tempFolder());
+const newTelemetry = () => createTelemetry({ role: "test", level: "silent", processMetrics: false });
+
+/** Starts everything with a certificate of its own. */
+async function start(folder: TempFolder, more: Record<string, string> = {}, telemetry = newTelemetry()) {
   const { certificate, key, ca } = await selfSigned(folder);
-  trust = { authority: ca };
-  const settings = loadSettings({ BIMRIDE_TLS_CERT_FILE: certificate, BIMRIDE_TLS_KEY_FILE: key }, [
-    ...["--data", folder.file("data"), "--http-port", "0", "--grpc-port", "0", "--no-demo"],
-  ]);
-  const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
-  app = stack.use(await startApp(settings, { telemetry, ownKeys: true }));
+  const env = { BIMRIDE_TLS_CERT_FILE: certificate, BIMRIDE_TLS_KEY_FILE: key, ...more };
+  const flags = ["--data", folder.file("data"), "--http-port", "0", "--grpc-port", "0"];
+  const app = await startApp(loadSettings(env, flags), { telemetry, ownKeys: true });
   await app.ready();
+  return { app, ca };
+}
+
+beforeAll(async () => {
+  const started = await start(stack.use(await tempFolder()), { BIMRIDE_DEMO_ENABLED: "false" });
+  app = stack.use(started.app);
+  trust = { authority: started.ca };
 });
 afterAll(() => stack.disposeAsync());
+
+function addressOf(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port) };
+}
 
 /** A call by HTTP/1.1. */
 async function get(path: string): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
@@ -134,5 +145,57 @@ describe("with a certificate", () => {
       modern.destroy();
     }
     await expect(fetch(`${app.httpUrl.replace("https", "http")}/healthz`)).rejects.toThrow();
+  });
+
+  test("browsers are told to come back by TLS only where others than this machine come", async () => {
+    expect((await get("/healthz")).headers).not.toHaveProperty("strict-transport-security");
+    await using folder = await tempFolder();
+    const started = await start(folder, { BIMRIDE_DEMO_ENABLED: "false", BIMRIDE_HTTP_HOST: "0.0.0.0" });
+    await using everywhere = started.app;
+    const url = `${everywhere.httpUrl.replace("0.0.0.0", "127.0.0.1")}/healthz`;
+    const [response] = await once(request(url, { ca: started.ca }).end(), "response");
+    response.resume();
+    expect(response.headers["strict-transport-security"]).toBe("max-age=31536000");
+  });
+
+  test("the demo's own fleet drives, whatever name the certificate has", async () => {
+    await using folder = await tempFolder();
+    const telemetry = newTelemetry();
+    const more = { BIMRIDE_DEMO_CARS: "3", BIMRIDE_GRPC_HOST: "127.0.0.2" };
+    const started = await start(folder, more, telemetry);
+    await using demo = started.app;
+    const accepted = async () => {
+      const { values } = await telemetry.registry.getSingleMetric("bimride_ingest_fixes_total")!.get();
+      return values.find(({ labels }) => labels.verdict === "ACCEPTED")!.value;
+    };
+    await vi.waitFor(async () => expect(await accepted()).toBeGreaterThan(0), 20_000);
+    const trips = () => demo.engines.trips.list({ runningOnly: true }, 10, "");
+    await vi.waitFor(async () => expect((await trips()).length).toBeGreaterThan(0), 20_000);
+  });
+
+  test("an end tells those who watch by HTTP/2 and does not wait for connections that are only open", async () => {
+    await using folder = await tempFolder();
+    const started = await start(folder, { BIMRIDE_DEMO_ENABLED: "false" });
+    const { httpUrl, mint } = started.app;
+    const idle = [connectHttp2(httpUrl, { ca: started.ca }), connectHttp2(httpUrl, { ca: started.ca })];
+    for (const session of idle) await once(session, "connect");
+    const deaf = connect({ ...addressOf(httpUrl), ca: started.ca, ALPNProtocols: ["http/1.1"] });
+    await once(deaf, "secureConnect");
+    deaf.write("POST /v1/fixes HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n");
+    const headers = { authorization: `Bearer ${await mint("rider", "rosa")}` };
+    const options = { baseUrl: httpUrl, httpVersion: "2", nodeOptions: { ca: started.ca } } as const;
+    const live = createClient(LiveService, createConnectTransport(options));
+    const watch = live.watchTrips({ targets: [{ tripId: `local-${"0".repeat(26)}` }] }, { headers });
+    const messages = watch[Symbol.asyncIterator]();
+    await messages.next();
+    const closed = Promise.all([...idle, deaf].map((each) => once(each, "close")));
+    const startMs = performance.now();
+    await started.app[Symbol.asyncDispose]();
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    const rest = async () => {
+      while (!(await messages.next()).done);
+    };
+    await expect(rest()).rejects.toThrow(/DRAINING/);
+    await closed;
   });
 });

@@ -15,6 +15,7 @@ import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { startGateway } from "./gateway-role.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { enterLan, type Lan, lanCertificates } from "./lan.ts";
+import type { Interfaces } from "./lan-addresses.ts";
 import { inviteDevices } from "./lan-invitation.ts";
 import { type App, type Parts, secureRandom } from "./parts.ts";
 import { announceNode } from "./placement.ts";
@@ -36,6 +37,10 @@ export type AppOptions = {
   clock?: Clock;
   /** Told what a person at the terminal should know. */
   print?(line: string): void;
+  /** True when what is printed may have colours. */
+  colours?: boolean;
+  /** Networks that the machine is in; what the system says by default. */
+  interfaces?: Interfaces;
   /** Bounds to override, for tools that let time run faster than it does. */
   limits?: Partial<Limits>;
   /** Make signing keys in the data folder when none are configured, as demo mode does. */
@@ -50,14 +55,15 @@ const POLL_MS = 20;
  * Rejects with an EngineError when the engines can't be used, or are none for these roles.
  */
 export async function startApp(chosen: Settings, options: AppOptions): Promise<App> {
-  const { telemetry, clock = systemClock, print = () => {}, roles = ALL_ROLES } = options;
+  const { telemetry, clock = systemClock, print = () => {}, colours = false, roles = ALL_ROLES } = options;
   refuseEmbeddedAlone(chosen, roles);
-  const { settings, lan } = enterLan(chosen, roles);
+  const { settings, lan } = enterLan(chosen, roles, options.interfaces);
   await using stack = new AsyncDisposableStack();
   const tls = await openCertificate(settings, telemetry);
   if (tls) stack.use(tls);
   const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
   await checkPort(httpPort, httpHost, given.has("httpPort"), "http.port");
+  if (lan && !tls) await checkPort(settings.lanCaPort, httpHost, given.has("lanCaPort"), "lan.ca_port");
   if (roles.has("gateway")) await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
   const parts = await openParts(stack, settings, { ...options, clock, roles, tls, lan });
 
@@ -87,7 +93,7 @@ export async function startApp(chosen: Settings, options: AppOptions): Promise<A
   const app: Omit<App, typeof Symbol.asyncDispose> = {
     httpUrl: web.url,
     grpcAddress,
-    invitation: parts.lan ? await inviteDevices(stack, parts, web.publicUrls, print) : [],
+    invitation: parts.lan ? await inviteDevices(stack, parts, web.publicUrls, { print, colours }) : [],
     engines: parts.engines,
     logs: logsOf(parts.byRegion),
     async mint(role, subject) {

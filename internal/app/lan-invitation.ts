@@ -15,16 +15,17 @@ export async function inviteDevices(
   stack: AsyncDisposableStack,
   { settings, lan }: Parts,
   publicUrls: readonly string[],
-  print: (line: string) => void,
+  { print, colours }: { print(line: string): void; colours: boolean },
 ): Promise<string[]> {
   if (!lan) return [];
   const urls = publicUrls.filter((url) => !isLoopback(new URL(url).hostname));
   const { certificates } = lan;
-  if (!certificates || urls.length === 0) return invitationLines({ lan, urls, authority: undefined });
+  if (!certificates || urls.length === 0)
+    return invitationLines({ lan, urls, authority: undefined, colours });
   const { httpHost: host, lanCaPort, given } = settings;
   const port = await choosePort(lanCaPort, host, given.has("lanCaPort"), "lan.ca_port", print);
   const server = stack.use(await startCaServer(certificates, { host, port }));
-  return invitationLines({ lan, urls, authority: { certificates, port: server.port } });
+  return invitationLines({ lan, urls, authority: { certificates, port: server.port }, colours });
 }
 
 export type Invitation = {
@@ -33,10 +34,15 @@ export type Invitation = {
   urls: readonly string[];
   /** Undefined where the certificate is one of the settings. */
   authority: { certificates: DevelopmentCertificates; port: number } | undefined;
+  /** Dark on light whatever the terminal's own colours are: not every camera takes a code the other way round. */
+  colours: boolean;
 };
 
+const WHITE_ON_BLACK = "\u001b[97;40m";
+const AS_BEFORE = "\u001b[0m";
+
 /** What a person at the terminal needs to let a phone in, in lines. The join code is in them: they are for no log. */
-export function invitationLines({ lan, urls, authority }: Invitation): string[] {
+export function invitationLines({ lan, urls, authority, colours }: Invitation): string[] {
   const [first] = urls;
   if (first === undefined)
     return ["lan   this machine is in no network that a phone could be in: loopback only"];
@@ -48,7 +54,9 @@ export function invitationLines({ lan, urls, authority }: Invitation): string[] 
     lan.joinCode === undefined ? "Open on a phone of this network:" : "Drive with a phone of this network:",
     page,
     "",
-    ...renderUnicodeCompact(page, { border: 2 }).split("\n"),
+    ...renderUnicodeCompact(page, { border: 2 })
+      .split("\n")
+      .map((line) => (colours ? WHITE_ON_BLACK + line + AS_BEFORE : line)),
   ];
 }
 

@@ -4,7 +4,7 @@ import { EngineError } from "../core/engine-error.ts";
 import { systemClock } from "../core/time.ts";
 import { type DevelopmentCertificates, developmentCertificates } from "../tls/development/certificates.ts";
 import type { DataFolder } from "./data-folder.ts";
-import { lanAddresses } from "./lan-addresses.ts";
+import { type Interfaces, lanAddresses } from "./lan-addresses.ts";
 import { machineNames } from "./machine-names.ts";
 import { makeFolder } from "./make-folder.ts";
 import { secureRandom } from "./parts.ts";
@@ -32,7 +32,7 @@ const JOIN_CODE_BYTES = 16;
 export function enterLan(
   given: Settings,
   roles: ReadonlySet<Role>,
-  interfaces = networkInterfaces(),
+  interfaces: Interfaces = networkInterfaces(),
 ): { settings: Settings; lan: Lan | undefined } {
   if (!given.listenLan) return { settings: given, lan: undefined };
   if (roles.size < ALL_ROLES.size)

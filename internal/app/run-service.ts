@@ -56,7 +56,8 @@ async function run(name: string, roles: ReadonlySet<Role>, { argv, print, stop }
   const settings = loadSettings(readEnvironment(), argv, rolesDefaults(roles));
   const { telemetryLevel: level, telemetryFormat: format } = settings;
   const telemetry = createTelemetry({ role: name, level, format });
-  await using app = await startApp(settings, { telemetry, print, roles });
+  const colours = process.stdout.isTTY;
+  await using app = await startApp(settings, { telemetry, print, colours, roles });
   print(`http  ${app.httpUrl}`);
   if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
   if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);

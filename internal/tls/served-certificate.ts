@@ -24,8 +24,8 @@ export type ServedCertificateDeps = {
 const LOOK_EVERY_MS = 60_000;
 
 /**
- * Reads the files, and again when they change, until it is disposed. A pair that can't be used is told once and not taken:
- * what was served before stays. Rejects as readCertificate does.
+ * Reads the files, and again when they change, until it is disposed. A pair that can't be used is not taken and, when it
+ * stays so, told once: what was served before is served on. Rejects as readCertificate does.
  */
 export async function serveCertificate(
   files: CertificateFiles,
@@ -40,17 +40,22 @@ export async function serveCertificate(
     for (const server of servers) server.setSecureContext(contextOf(renewed));
     events.renewed(renewed.leaf);
   };
+  let trouble = "";
   let told = "";
   const look = async () => {
+    const before = trouble;
     try {
       const found = await readCertificate(files, clock.now());
       if (found.cert !== current.cert || found.key !== current.key) take(found);
+      trouble = "";
       told = "";
     } catch (error) {
-      // Often only half of the pair is written yet, so the next look may do. Else somebody has to mend it.
-      const { message } = error as Error;
-      if (message !== told) events.notRenewed(error as Error);
-      told = message;
+      // The first time it may be half of a pair that is just being written; the second time somebody has to mend it.
+      trouble = (error as Error).message;
+      if (trouble === before && trouble !== told) {
+        told = trouble;
+        events.notRenewed(error as Error);
+      }
     }
   };
   let looking = false;

@@ -3,12 +3,15 @@ import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { loadSettings, type Settings } from "../../config/settings.ts";
 import { EngineError } from "../../core/engine-error.ts";
+import { readCertificate } from "../../tls/read-certificate.ts";
 import { DataFolderHeldError, openDataFolder } from "../data-folder.ts";
 import { makeFolder } from "../make-folder.ts";
 import { readRegions } from "../read-regions.ts";
 import type { Command, Context } from "./command.ts";
 
 const MIN_FREE_BYTES = 1 << 30;
+/** Of a certificate's time less than so much is left. */
+const RENEW_BEFORE_MS = 14 * 86_400_000;
 const BROWSERS = ["chromium", "google-chrome"];
 
 /** What was found. `note` is something missing that only some uses need. */
@@ -17,7 +20,8 @@ type Finding = { state: "ok" | "note" | "FAIL"; words: string };
 /** Looks at what a start needs and says what is wrong; exit code 1 when a start would fail. */
 export const doctorCommand: Command = {
   usage: "[flags of npm start]",
-  summary: "looks at runtime, ports, data folder, disk, region file and browser, and says what is wrong",
+  summary:
+    "looks at runtime, ports, data folder, disk, region file, certificate and browser, and says what is wrong",
   async run(args, context) {
     const settings = loadSettings(context.env, args);
     const findings = [
@@ -27,6 +31,7 @@ export const doctorCommand: Command = {
       await dataFolder(settings.dataDir),
       await diskSpace(settings),
       await regions(settings),
+      ...(await certificate(settings, context.nowMs())),
       await pages(),
       await browser(context),
     ];
@@ -92,6 +97,22 @@ async function regions(settings: Settings): Promise<Finding> {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     return { state: "FAIL", words: error.message };
+  }
+}
+
+/** Nothing to say without TLS. */
+async function certificate(settings: Settings, nowMs: number): Promise<Finding[]> {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile } = settings;
+  if (certFile === "") return [];
+  try {
+    const { leaf } = await readCertificate({ certFile, keyFile }, nowMs);
+    const until = leaf.validToDate;
+    const isShort = until.getTime() - nowMs < RENEW_BEFORE_MS;
+    const words = `certificate ${certFile} is valid until ${until.toISOString().slice(0, 10)}`;
+    return [{ state: isShort ? "note" : "ok", words: isShort ? `${words}: renew it` : words }];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return [{ state: "FAIL", words: error.message }];
   }
 }
 
