@@ -179,23 +179,26 @@ describe("with a certificate", () => {
     const { httpUrl, mint } = started.app;
     const idle = [connectHttp2(httpUrl, { ca: started.ca }), connectHttp2(httpUrl, { ca: started.ca })];
     for (const session of idle) await once(session, "connect");
-    const deaf = connect({ ...addressOf(httpUrl), ca: started.ca, ALPNProtocols: ["http/1.1"] });
-    await once(deaf, "secureConnect");
-    deaf.write("POST /v1/fixes HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n");
+    const halfway = connect({ ...addressOf(httpUrl), ca: started.ca, ALPNProtocols: ["http/1.1"] });
+    await once(halfway, "secureConnect");
+    halfway.on("error", () => {}).resume(); // read, so that its end is seen
+    halfway.write("POST /v1/fixes HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n");
     const headers = { authorization: `Bearer ${await mint("rider", "rosa")}` };
     const options = { baseUrl: httpUrl, httpVersion: "2", nodeOptions: { ca: started.ca } } as const;
     const live = createClient(LiveService, createConnectTransport(options));
     const watch = live.watchTrips({ targets: [{ tripId: `local-${"0".repeat(26)}` }] }, { headers });
     const messages = watch[Symbol.asyncIterator]();
     await messages.next();
-    const closed = Promise.all([...idle, deaf].map((each) => once(each, "close")));
+    const closed = Promise.all([...idle, halfway].map((each) => once(each, "close")));
+    const rest = expect(
+      (async () => {
+        while (!(await messages.next()).done);
+      })(),
+    ).rejects.toThrow(/DRAINING/);
     const startMs = performance.now();
     await started.app[Symbol.asyncDispose]();
     expect(performance.now() - startMs).toBeLessThan(5_000);
-    const rest = async () => {
-      while (!(await messages.next()).done);
-    };
-    await expect(rest()).rejects.toThrow(/DRAINING/);
+    await rest;
     await closed;
   });
 });
