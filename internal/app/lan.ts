@@ -1,13 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import type { Settings } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
 import { systemClock } from "../core/time.ts";
-import { type DevelopmentCertificates, developmentCertificates } from "../tls/development/certificates.ts";
+import type { DevelopmentCertificates } from "../tls/development/certificates.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Interfaces, lanAddresses } from "./lan-addresses.ts";
 import { machineNames } from "./machine-names.ts";
 import { makeFolder } from "./make-folder.ts";
-import { secureRandom } from "./parts.ts";
 import { ALL_ROLES, type Role } from "./roles.ts";
 
 /** What a process knows that lets devices of its network in (`npm start -- --lan`). */
@@ -43,14 +43,14 @@ export function enterLan(
   const addresses = lanAddresses(interfaces);
   const isSet = given.given.has("httpHost") || addresses.length === 0;
   const settings = isSet ? given : { ...given, httpHost: EVERY_ADDRESS };
-  const joinCode = given.demoEnabled
-    ? Buffer.from(secureRandom(JOIN_CODE_BYTES)).toString("base64url")
-    : undefined;
+  const joinCode = given.demoEnabled ? randomBytes(JOIN_CODE_BYTES).toString("base64url") : undefined;
   return { settings, lan: { addresses, joinCode } };
 }
 
 /** The development certificates of the data folder, for this machine as it is now. */
 export async function lanCertificates(folder: DataFolder, lan: Lan): Promise<DevelopmentCertificates> {
+  // Loaded where it is needed: few starts make certificates.
+  const { developmentCertificates } = await import("../tls/development/certificates.ts");
   const machine = hostname();
   const path = folder.path(CERTIFICATES_FOLDER);
   makeFolder(path);

@@ -2,7 +2,6 @@ import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadSettings } from "../../config/settings.ts";
-import { developmentCertificates } from "../../tls/development/certificates.ts";
 import { howToTrust } from "../how-to-trust.ts";
 import { CERTIFICATES_FOLDER } from "../lan.ts";
 import { lanAddresses } from "../lan-addresses.ts";
@@ -33,6 +32,7 @@ export const certsCommand: Command = {
       complain(`the folder of the certificates, ${folder}, can't be made: ${(error as Error).message}`);
       return 1;
     }
+    const { developmentCertificates } = await import("../../tls/development/certificates.ts");
     const machine = hostname();
     const hosts = [...machineNames(machine), ...lanAddresses(networkInterfaces()), ...given];
     const found = await developmentCertificates({ folder, hosts, machine, nowMs: nowMs() });
