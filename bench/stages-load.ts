@@ -179,6 +179,7 @@ function tripRecord(n: number, path: readonly LatLon[]): LogRecord {
     statusAtMs: START_MS,
     waypointIndex: 0,
     riderIds: [`rider-${n}`],
+    sharingRiderIds: [],
     driverId: `driver-${n}`,
     waypoints: [
       { kind: "pickup", position: pickup, riderId: "", label: "" },

@@ -21,7 +21,7 @@ export const DEFAULT_LIMITS = {
   maxIngestStreams: 20_000,
   /** Parties whose sessions a gateway remembers; the longest silent without a stream are forgotten. */
   maxKnownParties: 100_000,
-  /** Hellos, device states, trip actions and token refreshes per stream and second, sustained; more: RATE_LIMITED. */
+  /** Hellos, device states, trip actions, sharing of places and token refreshes per stream and second, sustained; more: RATE_LIMITED. */
   maxControlMessagesPerSecond: 2,
   /** The burst on top of it. */
   maxControlBurst: 100,
@@ -69,6 +69,8 @@ export const DEFAULT_LIMITS = {
   maxWaypoints: 20,
   /** Riders of a trip; more: FIELD_INVALID. */
   maxRiders: 8,
+  /** Trips of a rider who shares their place that the pipeline remembers; the oldest are forgotten, their drivers shown nothing. */
+  maxSharedTripsPerRider: 4,
   /** Trips in one watch; more: WATCH_TOO_MANY_TRIPS. */
   maxTripsPerWatch: 20,
   /** Watches per edge node; more: WATCH_TOO_MANY. */

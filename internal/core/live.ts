@@ -54,3 +54,23 @@ export type LiveChange = {
   trip?: Trip;
   device?: DeviceStatus;
 };
+
+/**
+ * Where a rider is who waits for the pickup and agreed to be seen by the trip's driver. No part of the trip's live state
+ * and its version: it comes from the rider's partition, not from the trip's.
+ */
+export type RiderPlace = {
+  tripId: string;
+  riderId: string;
+  /** Log sequence of the entry that told of it, in the rider's partition. */
+  sequence: number;
+  /** Number of the message within that entry: of two about a rider, the one with larger sequence, then index, is right. */
+  index: number;
+  /** Undefined once the driver may not see it any more. */
+  position: LivePosition | undefined;
+};
+
+/** True when the first is to replace the second. */
+export function isNewerPlace(a: RiderPlace, b: RiderPlace): boolean {
+  return a.sequence > b.sequence || (a.sequence === b.sequence && a.index > b.index);
+}

@@ -47,6 +47,8 @@ export type Trip = {
   /** Index of the waypoint the car is bound for or at; `waypoints.length` once the trip is over. */
   waypointIndex: number;
   riderIds: string[];
+  /** Riders who agreed that the trip's driver sees where they are until the pickup; some of `riderIds`. */
+  sharingRiderIds: string[];
   /** Empty while no driver is assigned. */
   driverId: string;
   waypoints: Waypoint[];
@@ -65,6 +67,25 @@ export type Trip = {
 /** What a driver does on their trip. In the order of their numbers in the contract, from 1; 0 is "not said". */
 export const TRIP_ACTIONS = ["accept", "decline", "arrive", "start", "complete"] as const;
 export type TripActionKind = (typeof TRIP_ACTIONS)[number];
+
+/**
+ * True while the trip's driver may see where the rider is: the rider agreed, and the car is on its way to their pickup or
+ * stands at it. Their pickup is the first one that names them, else the first one for all; once the car has left it, it is
+ * over for good.
+ */
+export function showsRider(trip: Trip, riderId: string): boolean {
+  if (!isRunning(trip) || trip.status === "NEW" || !trip.driverId) return false;
+  if (!trip.sharingRiderIds.includes(riderId) || !trip.riderIds.includes(riderId)) return false;
+  return pickupOf(trip, riderId) >= trip.waypointIndex;
+}
+
+/** Index of the waypoint where the rider gets in; -1 when there is none. */
+function pickupOf({ waypoints }: Trip, riderId: string): number {
+  const pickupFor = (whose: string) =>
+    waypoints.findIndex((waypoint) => waypoint.kind === "pickup" && waypoint.riderId === whose);
+  const own = pickupFor(riderId);
+  return own >= 0 ? own : pickupFor("");
+}
 
 /** True while the trip's fixes belong to it. */
 export function isRunning(trip: Trip): boolean {

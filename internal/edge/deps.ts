@@ -42,6 +42,8 @@ export interface TripUseCases {
   updateTrip(principal: Principal, tripId: string, changes: TripChanges, ifVersion: number): Promise<Trip>;
   setStatus(principal: Principal, tripId: string, status: TripStatus, ifVersion: number): Promise<Trip>;
   cancel(principal: Principal, tripId: string, reason: string): Promise<Trip>;
+  /** Lets the trip's driver see where the caller is until the pickup, or no longer. */
+  shareLocation(principal: Principal, tripId: string, granted: boolean): Promise<Trip>;
   /** Newest first, at most `limit`, after the trip of that id; empty for the first. */
   list(principal: Principal, filter: TripFilter, limit: number, after: string): Promise<Trip[]>;
 }

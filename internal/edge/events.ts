@@ -12,6 +12,7 @@ const MESSAGE_KINDS = [
   "heartbeat",
   "unavailable",
   "unchanged",
+  "rider",
   "viewport",
 ] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];

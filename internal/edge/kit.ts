@@ -166,5 +166,6 @@ const noTripService: EdgeDeps["trips"] = {
   updateTrip: unused,
   setStatus: unused,
   cancel: unused,
+  shareLocation: unused,
   list: unused,
 };

@@ -95,6 +95,14 @@ const trips = {
       answers: tripAnswer,
     }),
   },
+  "/v1/trips/{id}:shareLocation": {
+    post: operation({
+      summary: "Lets the trip's driver see where the caller is until the pickup, or no longer (its riders).",
+      path: true,
+      body: message("SetLocationSharingRequest"),
+      answers: tripAnswer,
+    }),
+  },
 };
 
 const live = {

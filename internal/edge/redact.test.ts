@@ -12,14 +12,16 @@ const trips: fc.Arbitrary<Trip> = fc
     type: fc.constantFrom("exclusive" as const, "shared" as const),
     status: fc.constantFrom(...TRIP_STATUSES),
     riderIds: fc.uniqueArray(fc.constantFrom(...RIDERS), { minLength: 1 }),
+    sharing: fc.func(fc.boolean()),
     driverId: fc.constantFrom("dan", ""),
     stops: fc.array(fc.record({ kind: fc.constantFrom(...WAYPOINT_KINDS), riderId: someId }), {
       maxLength: 8,
     }),
     index: fc.nat(9),
   })
-  .map(({ stops, index, ...rest }) => ({
+  .map(({ stops, index, sharing, ...rest }) => ({
     ...rest,
+    sharingRiderIds: rest.riderIds.filter(sharing),
     tripId: "eu1-0000000000000000000000000a",
     region: "eu1",
     version: 3,

@@ -23,7 +23,7 @@ export function mayReadRecord(principal: Principal, trip: Trip): boolean {
  *
  * - backend, support, ops: all of it;
  * - its driver: all but who drove it before;
- * - its riders: of the riders only themselves, no record of drivers; on a shared trip only the stops that concern them,
+ * - its riders: of the riders, also of those who share their place, only themselves, no record of drivers; on a shared trip only the stops that concern them,
  *   with index and status told by these, and no path (it leads past the others' doors).
  */
 export function viewOf(trip: Trip, principal: Principal): TripView | undefined {
@@ -66,7 +66,8 @@ function driversTrip(trip: Trip): Trip {
 }
 
 function ridersView(trip: Trip, riderId: string): TripView {
-  const own = { ...trip, riderIds: [riderId], assignments: [] };
+  const sharingRiderIds = trip.sharingRiderIds.filter((id) => id === riderId);
+  const own = { ...trip, riderIds: [riderId], sharingRiderIds, assignments: [] };
   if (trip.type === "exclusive") {
     const waypoints = trip.waypoints.map((waypoint) => withoutOthers(waypoint, riderId));
     return { trip: { ...own, waypoints }, seesCar: true };

@@ -42,6 +42,8 @@ export function tripsFace({ trips }: Pick<EdgeDeps, "trips">) {
     },
     cancel: async (principal: Principal, tripId: string, reason: string) =>
       shown(await trips.cancel(principal, known(tripId), reason), principal),
+    setLocationSharing: async (principal: Principal, tripId: string, granted: boolean) =>
+      shown(await trips.shareLocation(principal, known(tripId), granted), principal),
     list: (principal: Principal, request: ListTripsRequest) => list(trips, principal, request),
   };
 }

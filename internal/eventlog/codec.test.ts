@@ -75,6 +75,7 @@ const trip = fc.record({
   statusAtMs: timeMs,
   waypointIndex: fc.nat({ max: 20 }),
   riderIds: fc.array(id, { maxLength: 8 }),
+  sharingRiderIds: fc.array(id, { maxLength: 8 }),
   driverId: fc.oneof(id, fc.constant("")),
   waypoints: fc.array(
     fc.record({ kind: fc.constantFrom(...WAYPOINT_KINDS), position: point, riderId: id, label: fc.string() }),
@@ -105,13 +106,6 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
     receivedAtMs: timeMs,
     driverId: id,
     attributes: fc.dictionary(id, fc.string(), { noNullPrototype: true }),
-  }),
-  fc.record({
-    kind: fc.constant("consent" as const),
-    receivedAtMs: timeMs,
-    riderId: id,
-    tripId: id,
-    granted: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("erased" as const), receivedAtMs: timeMs, party }),
   fc.record({ kind: fc.constant("tick" as const), receivedAtMs: timeMs }),

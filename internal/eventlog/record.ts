@@ -26,7 +26,6 @@ export type LogRecord =
     }
   | { kind: "tripChange"; receivedAtMs: number; trip: Trip }
   | { kind: "vehicleChange"; receivedAtMs: number; driverId: string; attributes: Record<string, string> }
-  | { kind: "consent"; receivedAtMs: number; riderId: string; tripId: string; granted: boolean }
   | { kind: "erased"; receivedAtMs: number; party: Party }
   | { kind: "tick"; receivedAtMs: number };
 

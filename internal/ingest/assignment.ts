@@ -13,9 +13,17 @@ const RETRY_MS = 5_000;
 
 export type AssignmentDeps = { trips: Trips; clock: Clock; ioClock: Clock; events: IngestEvents };
 
-/** The driver's running trip, or undefined for riders and when there is none. Rejects with STORE_UNAVAILABLE. */
-export async function readTrip(trips: Trips, party: Party): Promise<Trip | undefined> {
-  return party.kind === "driver" ? trips.runningOf(party.id) : undefined;
+/** Running trips of a rider that are looked at: the newest. */
+const MAX_RIDER_TRIPS = 8;
+
+/**
+ * The party's running trip, or undefined when there is none. A rider may have several: then it is the newest of those that
+ * they share their place with, else the newest. Rejects with STORE_UNAVAILABLE.
+ */
+export async function readTrip(trips: Trips, { kind, id }: Party): Promise<Trip | undefined> {
+  if (kind === "driver") return trips.runningOf(id);
+  const found = await trips.list({ riderId: id, runningOnly: true }, MAX_RIDER_TRIPS, "");
+  return found.find((trip) => trip.sharingRiderIds.includes(id)) ?? found[0];
 }
 
 /** Resolves with the promise, or with `fallback` when that rejects or takes longer than the store may. Never rejects. */
@@ -27,7 +35,7 @@ export function withinReadTime<T>(promise: Promise<T>, fallback: T, ioClock: Clo
 }
 
 /**
- * What one stream's driver is to do: read whole at the start and again on each word from the bus, so nothing is queued
+ * What one stream's driver is to do, and which trip a rider is on: read whole at the start and again on each word from the bus, so nothing is queued
  * and a lost message costs one reading. The version is the trip's change time (that of the reading when there is no
  * trip), raised where needed so that it only rises on a session; it stays while nothing changes, also across reconnects.
  */
@@ -49,10 +57,15 @@ export class AssignmentFeed {
     this.#changed = changed;
   }
 
-  /** As last read; version 0 before that. */
+  /** As last read; version 0 before that. Empty for riders: nobody tells them what to do. */
   get current(): Assignment {
-    const { assignmentVersion: version, assignmentEnd: ended } = this.#state;
-    return { version, trip: this.#trip, ended };
+    const { assignmentVersion: version, assignmentEnd: ended, party } = this.#state;
+    return { version, trip: party.kind === "driver" ? this.#trip : undefined, ended };
+  }
+
+  /** The party's trip as last read. */
+  get trip(): Trip | undefined {
+    return this.#trip;
   }
 
   /** False until the store has answered once: then nothing can be said of a trip. */
@@ -91,6 +104,10 @@ export class AssignmentFeed {
       if (!this.#closed) this.#cancelRetry = ioClock.after(RETRY_MS, () => void this.refresh());
       return;
     }
+    if (state.party.kind === "rider") {
+      this.#riderIsOn(trip);
+      return;
+    }
     const before = state.assigned;
     const ended = before && before.tripId !== trip?.tripId ? await this.#endOf(before.tripId) : undefined;
     if (this.#closed) return;
@@ -103,6 +120,16 @@ export class AssignmentFeed {
     const changedAtMs = Math.round(trip?.updatedAtMs ?? clock.now());
     state.assignmentVersion = Math.max(changedAtMs, state.assignmentVersion + 1);
     this.#changed(this.current);
+  }
+
+  /** Where a rider belongs follows from their trip, and that is all. */
+  #riderIsOn(trip: Trip | undefined): void {
+    if (this.#closed) return;
+    const same =
+      this.#isKnown && this.#trip?.tripId === trip?.tripId && this.#trip?.version === trip?.version;
+    this.#trip = trip;
+    this.#isKnown = true;
+    if (!same) this.#changed(this.current);
   }
 
   /** How a trip that the driver has no more came to be gone; undefined when the store can't tell now. */

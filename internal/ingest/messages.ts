@@ -55,6 +55,7 @@ export type ClientMessage =
   | { kind: "deviceState"; state: DeviceState }
   | { kind: "tokenRefresh"; token: string }
   | ({ kind: "tripAction"; actionId: number } & TripAction)
+  | ({ kind: "locationSharing"; actionId: number } & LocationSharing)
   | Undecodable;
 
 /**
@@ -66,6 +67,9 @@ export type TripAction = {
   action: TripActionKind | undefined;
   waypointIndex: number | undefined;
 };
+
+/** A rider lets their trip's driver see where they are until the pickup, or no longer. */
+export type LocationSharing = { tripId: string; granted: boolean };
 
 /** What came was no message. @property batchId the batch at fault, where that much could be read, else 0 */
 export type Undecodable = { kind: "undecodable"; error: BimrideError; batchId: number };
@@ -124,7 +128,7 @@ export type BatchAnswer = { ack: Ack; wantedRate: WantedRate; region: string };
 /** Another session took over. @property retryAfterMs take-overs are refused for so long, because both insist; else 0 */
 export type Superseded = { sessionEpoch: number; retryAfterMs: number };
 
-/** Answer to a TripAction. @property code empty when it is done, or was done already */
+/** Answer to a TripAction or a LocationSharing. @property code empty when it is done, or was done already */
 export type ActionResult = {
   actionId: number;
   code: ErrorCode | "";

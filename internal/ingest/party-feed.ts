@@ -52,7 +52,7 @@ export class PartyFeed {
 
   /** The party's trip as last read; "unknown" while the store has not answered. */
   get trip(): Trip | undefined | "unknown" {
-    return this.#assignments?.isKnown ? this.#assignments.current.trip : "unknown";
+    return this.#assignments?.isKnown ? this.#assignments.trip : "unknown";
   }
 
   /** Sends the assignment again when the client knows an older one. @param knownVersion 0 when it did not say */

@@ -11,7 +11,7 @@
  * | maxFixesPerMessage, maxFixesPerBatch | BATCH_TOO_LARGE, nothing of the batch stored, the stream goes on |
  * | maxFixesPerSecondPerSession, maxFixBurstPerSession | RATE_LIMITED verdicts with retry_after_ms |
  * | maxPendingFixesPerSession | RATE_LIMITED verdicts with retry_after_ms |
- * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
+ * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction, LocationSharing and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
  * | maxPendingLogBytes | verdicts withheld: Problem LOG_UNAVAILABLE on streams, 503 on HTTP |
  * | gateway.spool_max_bytes while the log is away | the same with LOG_FULL |
  * | maxUnreadAnswerBytes | the stream ends with CLIENT_TOO_SLOW |
@@ -31,21 +31,14 @@ import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { LiveBus } from "../live/bus.ts";
 import type { Trips } from "../trips/trips.ts";
-import type { ActOnTrip } from "./act.ts";
+import type { ActOnTrip, InBandAction } from "./act.ts";
 import type { Announcer } from "./announcer.ts";
 import { Answers, problemOf, resultOf, type StreamPort } from "./answers.ts";
 import { Caller, partyOf } from "./caller.ts";
 import type { IngestEvents, Transport } from "./events.ts";
 import type { Home, Homes } from "./homes.ts";
 import type { Intake } from "./intake.ts";
-import type {
-  Assignment,
-  BatchInput,
-  ClientMessage,
-  HelloInput,
-  ServerMessage,
-  TripAction,
-} from "./messages.ts";
+import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
 import { newestPlace } from "./newest-place.ts";
 import { PartyFeed } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
@@ -141,7 +134,7 @@ export class IngestSession implements RegisteredStream {
     }
     if (message.kind === "hello") this.#hello(message);
     else if (message.kind === "deviceState") this.#deviceState(message.state);
-    else if (message.kind === "tripAction") void this.#act(message);
+    else if (message.kind === "tripAction" || message.kind === "locationSharing") void this.#act(message);
     else this.#caller.refresh(message.token).catch((error: unknown) => this.#refuse(asBimrideError(error)));
   }
 
@@ -317,7 +310,7 @@ export class IngestSession implements RegisteredStream {
   }
 
   /** The result names what went wrong; a change comes as an Assignment, by the bus. */
-  async #act({ actionId, ...action }: TripAction & { actionId: number }): Promise<void> {
+  async #act({ actionId, ...action }: InBandAction & { actionId: number }): Promise<void> {
     this.#outstanding++;
     const error = await this.#deps.act(this.#caller.principal, action).then(
       () => undefined,
@@ -345,7 +338,7 @@ export class IngestSession implements RegisteredStream {
     if (this.#phase !== "open" || !this.#state) return;
     // First the move: the fixes on the way to the trip must come where the trip is.
     this.#moveTo(this.#state, this.#deps.homes.next(this.#state.region, this.#feed.trip, undefined));
-    this.#send({ kind: "assignment", ...assignment });
+    if (this.#state.party.kind === "driver") this.#send({ kind: "assignment", ...assignment });
     this.#send({ kind: "wantedRate", ...wantedRateFor(assignment.trip) });
   }
 

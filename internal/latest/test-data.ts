@@ -35,6 +35,7 @@ export function live(sequence: number, fields: Partial<TripLive> = {}): TripLive
     statusAtMs: 0,
     waypointIndex: 0,
     riderIds: ["r1"],
+    sharingRiderIds: ["r1"],
     driverId: "d1",
     waypoints: [],
     plannedPath: [],

@@ -1,4 +1,4 @@
-import type { LiveChange } from "../core/live.ts";
+import type { LiveChange, RiderPlace } from "../core/live.ts";
 
 /**
  * PORT: what happens now, to those who listen now.
@@ -14,6 +14,10 @@ export interface LiveBus {
   publish(change: LiveChange): void;
   /** Calls `listener` for each change of the trip from now on. Resolves once the subscription stands. */
   subscribe(tripId: string, listener: (change: LiveChange) => void): Promise<Subscription>;
+  /** Publishes where a waiting rider is. Who listens to the trip's changes does not hear it. */
+  publishRider(place: RiderPlace): void;
+  /** Calls `listener` for each place of the trip's waiting riders from now on: for the trip's driver alone. */
+  subscribeRiders(tripId: string, listener: (place: RiderPlace) => void): Promise<Subscription>;
   /** Sends a message to the streams of a party, on whatever gateway. */
   notify(message: PartyMessage): void;
   /** Calls `listener` for each message to the party from now on. */

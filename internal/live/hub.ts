@@ -1,4 +1,5 @@
-import type { LiveChange, TripLive } from "../core/live.ts";
+import type { LiveChange, RiderPlace, TripLive } from "../core/live.ts";
+import type { Trip } from "../core/trip.ts";
 import type { Version } from "../core/version.ts";
 
 /**
@@ -13,6 +14,25 @@ export interface Hub extends AsyncDisposable {
   join(tripId: string, resumeAfter: Version | undefined): Promise<Feed | undefined>;
   /** The state now: from the hub where somebody watches, else from the latest store. For polling. */
   read(tripId: string): Promise<TripLive | undefined>;
+  /**
+   * Follows where the trip's waiting riders are. For the trip's driver alone: that is for the caller to see to.
+   * @param trip as it is now
+   * @param onNews called after each change
+   */
+  riders(trip: Trip, onNews: () => void): RiderFeed;
+  /**
+   * Where they are now, from the latest store. For polling, and for the trip's driver alone likewise. Rejects with
+   * STORE_UNAVAILABLE.
+   */
+  readRiders(trip: Trip): Promise<RiderPlace[]>;
+}
+
+/** Where riders of a trip are, newest first hand. Dispose it to leave. */
+export interface RiderFeed extends Disposable {
+  /** Resolves once what was known before is here, or could not be read for now. */
+  readonly ready: Promise<void>;
+  /** By rider, at most maxRiders; a place without a position is gone. Whether the trip still allows it is not looked at. */
+  readonly places: ReadonlyMap<string, RiderPlace>;
 }
 
 /** One viewer's view of one trip. Dispose it to leave. */

@@ -21,6 +21,7 @@ export function tripOf(
     statusAtMs: 0,
     waypointIndex: endedAtMs > 0 ? 2 : 0,
     riderIds: ["r1"],
+    sharingRiderIds: [],
     driverId: "d1",
     waypoints: [
       { ...stop, kind: "pickup" },

@@ -1,7 +1,10 @@
 import { BimrideError } from "../core/errors.ts";
-import type { TripLive } from "../core/live.ts";
+import type { RiderPlace, TripLive } from "../core/live.ts";
+import type { Trip } from "../core/trip.ts";
 import type { Version } from "../core/version.ts";
-import type { Feed, Hub } from "./hub.ts";
+import { BusRiderFeed } from "./bus-rider-feed.ts";
+import type { Feed, Hub, RiderFeed } from "./hub.ts";
+import { readRiderPlaces } from "./rider-places.ts";
 import { type RoomDeps, TripRoom } from "./trip-room.ts";
 
 /** How long a trip that nobody watches any more is kept, for viewers who reconnect. */
@@ -42,6 +45,15 @@ export class TripHub implements Hub {
     const live = this.#rooms.get(tripId)?.live ?? (await this.#deps.latest.trip(tripId));
     const over = live && live.dropAtMs > 0 && live.dropAtMs <= this.#deps.clock.now();
     return over ? undefined : live;
+  }
+
+  riders(trip: Trip, onNews: () => void): RiderFeed {
+    return new BusRiderFeed(trip, this.#deps, onNews);
+  }
+
+  readRiders(trip: Trip): Promise<RiderPlace[]> {
+    const { latest, clock, limits } = this.#deps;
+    return readRiderPlaces(trip, latest, clock.now(), limits);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,6 +26,8 @@ export type FixContext = {
   trip: TripState | undefined;
   /** The trip in its new phase, when this fix brought one. */
   phased: Trip | undefined;
+  /** True when the place is shown to the driver of a trip that the rider waits for. */
+  shared: boolean;
 };
 
 type Given = "state" | "limits" | "out" | "sequence" | "loggedAtMs" | "batch" | "fix" | "party" | "session";
@@ -48,6 +50,22 @@ export function createContext(given: Pick<FixContext, Given>): FixContext {
     estimate: createEstimate(),
     trip: undefined,
     phased: undefined,
+    shared: false,
+  };
+}
+
+/** The fix's place as viewers are shown it. Who publishes it sets `processedAtMs`. */
+export function positionOf({ batch, atMs, estimate, loggedAtMs }: FixContext): LivePosition {
+  return {
+    latDeg: estimate.latDeg,
+    lonDeg: estimate.lonDeg,
+    headingDeg: estimate.headingDeg,
+    speedMps: estimate.speedMps,
+    accuracyM: estimate.accuracyM,
+    capturedAtMs: atMs,
+    receivedAtMs: batch.receivedAtMs,
+    loggedAtMs,
+    processedAtMs: 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Fix, FixBatch } from "../core/fix.ts";
-import type { LiveChange } from "../core/live.ts";
+import type { LiveChange, RiderPlace } from "../core/live.ts";
 import type { Trip, TripStatus } from "../core/trip.ts";
 import type { LatestParty } from "../latest/latest.ts";
 
@@ -38,6 +38,8 @@ export class PipelineOutput {
   readonly fixes: ProcessedFix[] = [];
   readonly changes: LiveChange[] = [];
   readonly parties: LatestParty[] = [];
+  /** Waiting riders' places for their trips' drivers, and that there is none any more. */
+  readonly riders: RiderPlace[] = [];
   /** Trips that changed, as known now. */
   readonly trips: Trip[] = [];
   readonly detections: Detection[] = [];
@@ -46,6 +48,7 @@ export class PipelineOutput {
     empty(this.fixes);
     empty(this.changes);
     empty(this.parties);
+    empty(this.riders);
     empty(this.trips);
     empty(this.detections);
   }

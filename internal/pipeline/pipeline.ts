@@ -4,6 +4,7 @@ import type { LogRecord } from "../eventlog/record.ts";
 import { createContext, type FixContext } from "./context.ts";
 import type { PipelineOutput } from "./output.ts";
 import { deviceReported, partyOf, sessionChanged, sessionOf } from "./parties.ts";
+import { sharesChanged, sharesErased } from "./shares.ts";
 import { STAGES } from "./stages.ts";
 import type { PartitionState } from "./state.ts";
 import { sweep } from "./sweep.ts";
@@ -47,6 +48,7 @@ function processRecord(
   switch (record.kind) {
     case "tripChange":
       tripChanged(state, entry, record.trip, limits, out);
+      sharesChanged(state, entry, record.trip, limits, out);
       return;
     case "sessionOpened":
       sessionChanged(state, entry, record, limits, out);
@@ -57,11 +59,11 @@ function processRecord(
     case "erased":
       state.erased.set(partyKey(record.party), record.receivedAtMs);
       state.parties[record.party.kind].delete(record.party.id);
+      if (record.party.kind === "rider") sharesErased(state, entry, record.party.id, out);
       return;
     case "vehicleChange":
-    case "consent":
     case "tick":
-      return; // time has passed; the other two are for stages that are not built yet
+      return; // time has passed; the other is for stages that are not built yet
   }
 }
 

@@ -86,6 +86,7 @@ function tripIn(world: World, fields: Partial<Trip> = {}): Trip {
     statusAtMs: START_MS + 500_000,
     waypointIndex: 2,
     riderIds: ["rider-1"],
+    sharingRiderIds: [],
     driverId: "driver-1",
     waypoints: [
       { kind: "pickup", position: east(world, 0), riderId: "", label: "" },

@@ -1,5 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { TripState as TripStateMessage, TripStateSchema } from "../../gen/bimride/state/v1/state_pb.ts";
+import type {
+  RiderShare as RiderShareMessage,
+  RiderShareSchema,
+  TripState as TripStateMessage,
+  TripStateSchema,
+} from "../../gen/bimride/state/v1/state_pb.ts";
 import type { Party } from "../core/fix.ts";
 import type { DeviceStatus } from "../core/live.ts";
 import { Trail } from "../core/trail.ts";
@@ -14,7 +19,7 @@ import {
 } from "./live-messages.ts";
 import { fieldsOf, int64 } from "./snapshot-columns.ts";
 import { createPhaseState, type PhaseState } from "./stages/phase-state.ts";
-import type { PartitionState, TripState } from "./state.ts";
+import type { PartitionState, RiderShare, TripState } from "./state.ts";
 import { tripEntryOf, tripOfEntry } from "./trip-entry.ts";
 
 export const PHASE_FIELDS = fieldsOf<PhaseState>(createPhaseState());
@@ -68,6 +73,17 @@ export function fromTripMessage(
       dropAtMs: Number(message.dropAtMs),
     },
   };
+}
+
+export function toShareMessage({ riderId, trip, shown }: RiderShare, { tripEntries }: PartitionState) {
+  return { riderId, tripEntry: tripEntryOf(trip, tripEntries), shown } satisfies MessageInitShape<
+    typeof RiderShareSchema
+  >;
+}
+
+/** Inverse of {@link toShareMessage}. */
+export function fromShareMessage({ riderId, tripEntry, shown }: RiderShareMessage): RiderShare {
+  return { riderId, trip: tripOfEntry(tripEntry), shown };
 }
 
 /** The same object as in the party's state where it was: what is new to viewers is told by that. */

@@ -2,14 +2,22 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PartitionSnapshot, PartitionSnapshotSchema } from "../../gen/bimride/state/v1/state_pb.ts";
 import { BimrideError } from "../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import { addShare, allShares } from "./shares.ts";
 import { int64 } from "./snapshot-columns.ts";
 import { fromPartyMessage, POSITION_FIELDS, toPartyMessage } from "./snapshot-parties.ts";
-import { fromTripMessage, PHASE_FIELDS, toTripMessage } from "./snapshot-trips.ts";
+import {
+  fromShareMessage,
+  fromTripMessage,
+  PHASE_FIELDS,
+  toShareMessage,
+  toTripMessage,
+} from "./snapshot-trips.ts";
 import { createPartitionState, type PartitionState, partiesOf } from "./state.ts";
 import { assign } from "./trip-of-driver.ts";
 
-/** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, once there was one. */
-export const STATE_FORMAT = 1;
+/** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, which has no shares. */
+export const STATE_FORMAT = 2;
+const OLDEST_FORMAT = 1;
 
 /** A partition's state as bytes (bimride.state.v1.PartitionSnapshot). Going on from it gives the same result as without. */
 export function encodeState(state: PartitionState): Uint8Array {
@@ -25,6 +33,7 @@ export function encodeState(state: PartitionState): Uint8Array {
       phaseFields: PHASE_FIELDS.names,
       parties: Array.from(partiesOf(state), toPartyMessage),
       trips: Array.from(state.trips.values(), (trip) => toTripMessage(trip, state)),
+      shares: Array.from(allShares(state), (share) => toShareMessage(share, state)),
       erased: Array.from(state.erased, ([partyKey, atMs]) => ({ partyKey, erasedAtMs: int64(atMs) })),
     }),
   );
@@ -44,10 +53,10 @@ export function decodeState(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS):
 }
 
 function restore(message: PartitionSnapshot, limits: Limits): PartitionState {
-  if (message.format !== STATE_FORMAT) {
+  if (message.format < OLDEST_FORMAT || message.format > STATE_FORMAT) {
     throw new BimrideError(
       "MESSAGE_INVALID",
-      `The snapshot has format ${message.format}, this build reads ${STATE_FORMAT}.`,
+      `The snapshot has format ${message.format}, this build reads ${OLDEST_FORMAT} to ${STATE_FORMAT}.`,
       { field: "format" },
     );
   }
@@ -64,6 +73,7 @@ function restore(message: PartitionSnapshot, limits: Limits): PartitionState {
     state.trips.set(trip.trip.tripId, trip);
     assign(state, trip);
   }
+  for (const part of message.shares) addShare(state, fromShareMessage(part));
   for (const { partyKey, erasedAtMs } of message.erased) state.erased.set(partyKey, Number(erasedAtMs));
   return state;
 }

@@ -4,6 +4,7 @@ import { join } from "./stages/join.ts";
 import { order } from "./stages/order.ts";
 import { place } from "./stages/place.ts";
 import { publish } from "./stages/publish.ts";
+import { share } from "./stages/share.ts";
 import { phase } from "./stages/trip-phase.ts";
 
 /** One step of a fix on its way: pure, synchronous, changes the context and the states in it. False ends the way. */
@@ -17,8 +18,9 @@ export type Stage = (context: FixContext) => boolean;
  * 3. join     the running trip of the party, if any
  * 4. place    outlier gate and Kalman filter; a late fix gets its place in the trail
  * 5. phase    pickup, en route, dropoff, seen in the driver's fixes
- * 6. publish  the latest place, the trip's live change, the fix for history
+ * 6. share    a waiting rider's place, for the driver of their trip
+ * 7. publish  the latest place, the trip's live change, the fix for history
  *
  * Freshness is no stage: it comes from time alone and is judged where it is shown, from the stamps that `publish` sets.
  */
-export const STAGES: readonly Stage[] = [dedupe, order, join, place, phase, publish];
+export const STAGES: readonly Stage[] = [dedupe, order, join, place, phase, share, publish];

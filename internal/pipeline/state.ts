@@ -23,6 +23,10 @@ export type PartitionState = {
   trips: Map<string, TripState>;
   /** Running trip by driver id; follows from `trips`. */
   tripOfDriver: Map<string, TripState>;
+  /** Trips whose driver a rider lets see where they are, or did, by rider id: the newest last, bounded. */
+  shares: Map<string, RiderShare[]>;
+  /** Riders with a share by trip id; follows from `shares`. */
+  sharersOf: Map<string, Set<string>>;
   /** Parties to be forgotten, with the time up to which; by party key. */
   erased: Map<string, number>;
   /** For snapshots. */
@@ -69,6 +73,17 @@ export type TripState = PackedLive & {
   hasPhases: boolean;
 };
 
+/**
+ * A trip that a rider of the partition shares their place with, or did: kept beyond the share's end, so that older news of
+ * the trip can't bring it back.
+ */
+export type RiderShare = {
+  riderId: string;
+  trip: Trip;
+  /** The driver was told a place last. */
+  shown: boolean;
+};
+
 /** All parties of the partition, drivers first. */
 export function* partiesOf({ parties }: PartitionState): Generator<PartyState> {
   yield* parties.driver.values();
@@ -85,6 +100,8 @@ export function createPartitionState(partition: number): PartitionState {
     parties: { driver: new Map(), rider: new Map() },
     trips: new Map(),
     tripOfDriver: new Map(),
+    shares: new Map(),
+    sharersOf: new Map(),
     erased: new Map(),
     tripEntries: new WeakMap(),
   };

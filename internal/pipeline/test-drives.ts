@@ -44,6 +44,7 @@ export function tripOf(fields: Partial<Trip> = {}): Trip {
   return {
     ...{ tripId: tripIdOf(1), region: "got", type: "exclusive", version: 1, generation: 1, status: "NEW" },
     ...{ statusSource: "explicit", statusAtMs: T0, waypointIndex: 0, riderIds: ["rider-1"], driverId: CAR },
+    sharingRiderIds: [],
     waypoints: [
       { kind: "pickup", position: east(600), riderId: "", label: "" },
       { kind: "dropoff", position: east(1_500), riderId: "", label: "" },

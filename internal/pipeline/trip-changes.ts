@@ -1,3 +1,4 @@
+import { partitionOf } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import { Trail } from "../core/trail.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
@@ -21,8 +22,10 @@ export function tripChanged(
 ): void {
   const before = state.trips.get(trip.tripId);
   if (before && trip.version <= before.trip.version) return;
+  const isHome = homePartition(trip, limits.partitions) === state.partition;
+  if (!isHome && !before && !hasDriven(state, trip, limits)) return; // it came for a rider's sake (shares.ts)
   out.trips.push(trip);
-  if (homePartition(trip, limits.partitions) !== state.partition) {
+  if (!isHome) {
     if (before) forgetTrip(state, before);
     return;
   }
@@ -69,6 +72,13 @@ function begin(state: PartitionState, trip: Trip): TripState {
   };
   state.trips.set(trip.tripId, begun);
   return begun;
+}
+
+/** True when a driver of the partition drives the trip or did: their fixes are its record. */
+function hasDriven({ partition }: PartitionState, trip: Trip, limits: Limits): boolean {
+  return trip.assignments.some(
+    ({ driverId }) => partitionOf({ kind: "driver", id: driverId }, limits.partitions) === partition,
+  );
 }
 
 /** True when only the bookkeeping differs (the store's echo of a detected phase). */

@@ -58,10 +58,7 @@ export async function openCrew() {
     const { lease } = held;
     const bus = {
       publish: (change: LiveChange) => void published.push(structuredClone(change)),
-      notify: () => {},
-      subscribe: () => Promise.reject(new Error("nobody subscribes here")),
-      listen: () => Promise.reject(new Error("nobody listens here")),
-      [Symbol.asyncDispose]: async () => {},
+      publishRider: () => {},
     };
     const common = { clock: systemClock, limits: CREW_LIMITS, lease };
     const snapshots = await openNatsSnapshots({ link: own, prefix, region, replicas: 1 });

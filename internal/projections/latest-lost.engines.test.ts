@@ -36,10 +36,7 @@ async function startLive(address: string, world: kit.World) {
   let published = 0;
   const bus = {
     publish: () => void published++,
-    notify: () => {},
-    subscribe: () => Promise.reject(new Error("nobody subscribes here")),
-    listen: () => Promise.reject(new Error("nobody listens here")),
-    [Symbol.asyncDispose]: async () => {},
+    publishRider: () => {},
   };
   const { limits, lease } = world;
   const view = new LiveView({ bus, latest, clock, limits, lease, propose: () => {} });

@@ -11,7 +11,7 @@ import type { ProjectionEvents } from "./events.ts";
 import type { View } from "./view.ts";
 
 export type LiveViewDeps = {
-  bus: LiveBus;
+  bus: Pick<LiveBus, "publish" | "publishRider">;
   latest: Latest;
   clock: Clock;
   limits: Limits;
@@ -68,6 +68,10 @@ export class LiveView implements View {
       if (change.position) change.position.processedAtMs = processedAtMs;
       this.#deps.bus.publish(change);
       pending.trips.add(change.tripId);
+    }
+    for (const place of out.riders) {
+      if (place.position) place.position.processedAtMs = processedAtMs;
+      this.#deps.bus.publishRider(place);
     }
     for (const party of out.parties) pending.parties.set(party.partyKey, party);
     for (const detection of out.detections) this.#deps.propose(detection);

@@ -18,10 +18,7 @@ async function member(world: kit.World, latest: MemoryLatest, published: LiveCha
   const lease = (partition: number): Lease => ({ partition, epoch, valid: () => valid });
   const bus = {
     publish: (change: LiveChange) => void published.push(structuredClone(change)),
-    notify: () => {},
-    subscribe: () => Promise.reject(new Error("nobody subscribes here")),
-    listen: () => Promise.reject(new Error("nobody listens here")),
-    [Symbol.asyncDispose]: async () => {},
+    publishRider: () => {},
   };
   const { clock, limits, history } = world;
   const deps = { ...world, lease };

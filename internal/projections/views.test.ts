@@ -44,10 +44,7 @@ async function startLive(world: kit.World) {
   const { clock, limits } = world;
   const bus = {
     publish: (change: LiveChange) => void changes.push(structuredClone(change)),
-    notify: () => {},
-    subscribe: () => Promise.reject(new Error("nobody subscribes here")),
-    listen: () => Promise.reject(new Error("nobody listens here")),
-    [Symbol.asyncDispose]: async () => {},
+    publishRider: () => {},
   };
   const lease = (partition: number) => ({ partition, epoch: 1, valid: () => true });
   const propose = (detection: Detection) => void detections.push(detection);

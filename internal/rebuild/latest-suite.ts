@@ -35,10 +35,7 @@ export function rebuildLatestSuite(name: string, open: (world: kit.World) => Pro
         await log.append(HERE, encodeEntry({ region: "got", traceparent: "", records: [...records] }));
       const bus = {
         publish: () => {},
-        notify: () => {},
-        subscribe: () => Promise.reject(new Error("nobody subscribes here")),
-        listen: () => Promise.reject(new Error("nobody listens here")),
-        [Symbol.asyncDispose]: async () => {},
+        publishRider: () => {},
       };
       const lease = (partition: number) => ({ partition, epoch: 7, valid: () => true });
       const view = new LiveView({ ...world, bus, latest, lease, propose: () => {} });

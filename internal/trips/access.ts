@@ -15,10 +15,14 @@ export function mayChange(principal: Principal, trip: Trip): boolean {
   return mayRun(principal) || isDriver(principal, trip);
 }
 
+/** True for those who may say whether the trip's driver sees where they are: its riders, each for themselves. */
+export function mayShare(principal: Principal, trip: Trip): boolean {
+  return isRider(principal, trip);
+}
+
 /** True for those who may know of the trip. */
 export function mayRead(principal: Principal, trip: Trip): boolean {
-  const isRider = principal.role === "rider" && trip.riderIds.includes(principal.subject);
-  return READERS.includes(principal.role) || isDriver(principal, trip) || isRider;
+  return READERS.includes(principal.role) || isDriver(principal, trip) || isRider(principal, trip);
 }
 
 /** The filter cut down to what the principal may list; rejects a wish for others' trips with ROLE_FORBIDDEN. */
@@ -33,4 +37,8 @@ export function scopeOf({ role, subject }: Principal, filter: TripFilter): TripF
 
 function isDriver({ role, subject }: Principal, trip: Trip): boolean {
   return role === "driver" && subject !== "" && trip.driverId === subject;
+}
+
+function isRider({ role, subject }: Principal, trip: Trip): boolean {
+  return role === "rider" && trip.riderIds.includes(subject);
 }

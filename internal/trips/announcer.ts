@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { asBimrideError, BimrideError } from "../core/errors.ts";
-import { partyKey } from "../core/fix.ts";
+import { type Party, partyKey } from "../core/fix.ts";
 import { partitionOf } from "../core/ids.ts";
 import type { Clock } from "../core/time.ts";
 import type { Trip } from "../core/trip.ts";
@@ -28,7 +28,8 @@ const MAX_PAUSE_MS = 30_000;
 /**
  * Takes stored changes of trips to the log of the trip's region: at once after the change, and again by a sweeper until
  * the log has them, so that a change that is stored is never lost, and a log that is away holds nobody up, other regions
- * neither. A change goes to the partition of every driver the trip ever had and to the trip's home; repeats do no harm.
+ * neither. A change goes to the partition of every driver the trip ever had, to the trip's home, and to the partitions of
+ * riders who share their place with it or did before the change; repeats do no harm.
  * Changes of regions whose log this process does not know are left to those who do. For those whose log says that it is in
  * trouble the store is asked with growing pauses, since some logs learn only from an append that they work again.
  */
@@ -57,15 +58,18 @@ export class TripAnnouncer implements Disposable {
       this.#deps.logger.warn({ err: error, tripId: trip.tripId }, "trip change waits for the log");
     }
     const { tripId, version: tripVersion } = trip;
-    for (const driverId of new Set([trip.driverId, before?.driverId ?? ""])) {
-      if (!driverId) continue;
-      const party = partyKey({ kind: "driver", id: driverId });
-      this.#deps.bus.notify({ partyKey: party, kind: "assignmentChanged", tripId, tripVersion });
-    }
+    const drivers = new Set([trip.driverId, before?.driverId ?? ""].filter((id) => id !== ""));
+    for (const id of drivers) this.#notify({ kind: "driver", id }, tripId, tripVersion);
+    const riders = new Set([...trip.riderIds, ...(before?.riderIds ?? [])]);
+    for (const id of riders) this.#notify({ kind: "rider", id }, tripId, tripVersion);
   }
 
   [Symbol.dispose](): void {
     this.#stop();
+  }
+
+  #notify(party: Party, tripId: string, tripVersion: number): void {
+    this.#deps.bus.notify({ partyKey: partyKey(party), kind: "assignmentChanged", tripId, tripVersion });
   }
 
   async #publish(trip: Trip, before: Trip | undefined): Promise<void> {
@@ -80,6 +84,8 @@ export class TripAnnouncer implements Disposable {
     if (before) partitions.add(homePartition(before, log.partitions));
     for (const { driverId } of trip.assignments)
       partitions.add(partitionOf({ kind: "driver", id: driverId }, log.partitions));
+    for (const id of [...trip.sharingRiderIds, ...(before?.sharingRiderIds ?? [])])
+      partitions.add(partitionOf({ kind: "rider", id }, log.partitions));
     await Promise.all([...partitions].map((partition) => log.append(partition, body)));
     await trips.published(trip.tripId, trip.version);
   }

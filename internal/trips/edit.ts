@@ -15,13 +15,15 @@ import type { Trip, TripActionKind, TripStatus, Waypoint } from "../core/trip.ts
  * - action: what the driver does, see act.ts.
  * - cancel: called off, with a reason.
  * - update: see update.ts.
+ * - sharing: a rider of the trip lets its driver see where they are until the pickup, or no longer.
  */
 export type TripEdit =
   | { kind: "status"; status: TripStatus; atMs: number }
   | { kind: "detected"; tripVersion: number; status: TripStatus; waypointIndex: number; atMs: number }
   | { kind: "action"; action: TripActionKind; waypointIndex: number | undefined; atMs: number }
   | { kind: "cancel"; reason: string; atMs: number }
-  | ({ kind: "update"; atMs: number } & TripUpdate);
+  | ({ kind: "update"; atMs: number } & TripUpdate)
+  | { kind: "sharing"; riderId: string; granted: boolean; atMs: number };
 
 /** Absent fields stay as they are. */
 export type TripUpdate = {

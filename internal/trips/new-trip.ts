@@ -24,6 +24,7 @@ export function newTrip(tripId: string, region: string, order: TripOrder, atMs: 
     statusAtMs: atMs,
     waypointIndex: 0,
     riderIds: [...order.riderIds],
+    sharingRiderIds: [],
     driverId: order.driverId,
     waypoints: order.waypoints.map((waypoint) => ({ ...waypoint, position: { ...waypoint.position } })),
     plannedPath: order.plannedPath.map((point) => ({ ...point })),

@@ -7,7 +7,7 @@ import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { Trip, TripActionKind, TripStatus } from "../core/trip.ts";
 import type { Detection } from "../pipeline/output.ts";
-import { mayChange, mayRead, mayRun, scopeOf } from "./access.ts";
+import { mayChange, mayRead, mayRun, mayShare, scopeOf } from "./access.ts";
 import type { TripAnnouncer } from "./announcer.ts";
 import type { TripEdit, TripUpdate } from "./edit.ts";
 import { newTrip, type TripOrder } from "./new-trip.ts";
@@ -122,6 +122,20 @@ export class TripService {
   async cancel(principal: Principal, tripId: string, reason: string): Promise<Trip> {
     checkReason(reason);
     return this.#change({ principal, may: mayRun }, tripId, 0, (atMs) => ({ kind: "cancel", reason, atMs }));
+  }
+
+  /**
+   * Lets the trip's driver see where the caller is until the pickup, or no longer; a repeat changes nothing. The trip's own
+   * riders, each for themselves.
+   */
+  async shareLocation(principal: Principal, tripId: string, granted: boolean): Promise<Trip> {
+    const { subject: riderId } = principal;
+    return this.#change({ principal, may: mayShare }, tripId, 0, (atMs) => ({
+      kind: "sharing",
+      riderId,
+      granted,
+      atMs,
+    }));
   }
 
   /** Newest first, after the trip of that id (empty for the first page). Riders and drivers see their own only. */

@@ -27,6 +27,8 @@ export function applyEdit(trip: Trip, edit: TripEdit): EditResult {
       return cancel(trip, edit.reason, edit.atMs);
     case "update":
       return applyUpdate(trip, edit, edit.atMs);
+    case "sharing":
+      return share(trip, edit);
   }
 }
 
@@ -104,6 +106,16 @@ function cancel(trip: Trip, reason: string, atMs: number): EditResult {
   if (trip.status === "CANCELED") return { outcome: "unchanged" };
   if (trip.status === "COMPLETE") return illegal("the trip is over (COMPLETE)");
   return ended(trip, "CANCELED", reason, atMs);
+}
+
+function share(trip: Trip, { riderId, granted, atMs }: TripEdit & { kind: "sharing" }): EditResult {
+  if (!isRunning(trip))
+    return { outcome: "refused", code: "TRIP_ENDED", field: "", reason: "The trip is over." };
+  if (!trip.riderIds.includes(riderId))
+    return { outcome: "refused", code: "NOT_FOUND", field: "", reason: "Not one of the trip's riders." };
+  if (trip.sharingRiderIds.includes(riderId) === granted) return { outcome: "unchanged" };
+  const others = trip.sharingRiderIds.filter((id) => id !== riderId);
+  return changed(trip, atMs, { sharingRiderIds: granted ? [...others, riderId] : others });
 }
 
 function detect(trip: Trip, edit: TripEdit & { kind: "detected" }): EditResult {

@@ -10,6 +10,7 @@ import { stageOf, statusOfStage } from "./stage.ts";
  *   another partition; so it does when a trip without driver gets another first rider, in whose partition it lives until
  *   then. Before the car has left the first pickup the trip becomes NEW again (the new driver is not on the way yet);
  *   later the status stays, since the riders are under way.
+ * - Riders: one who is taken off shares no place any more, also when put on again.
  * - Waypoints: those reached stay, also the one the car stands at; the given ones replace the rest. When the kind of the
  *   waypoint that the car is bound for changes, so does the status (a stop put in before the dropoff).
  *
@@ -19,7 +20,10 @@ import { stageOf, statusOfStage } from "./stage.ts";
 export function applyUpdate(trip: Trip, update: TripUpdate, atMs: number): EditResult {
   if (!isRunning(trip)) return refused("TRIP_ENDED", "", "The trip is over.");
   const next: Trip = { ...trip };
-  if (update.riderIds) next.riderIds = [...update.riderIds];
+  if (update.riderIds) {
+    next.riderIds = [...update.riderIds];
+    next.sharingRiderIds = trip.sharingRiderIds.filter((id) => next.riderIds.includes(id));
+  }
   if (update.plannedPath) next.plannedPath = update.plannedPath.map((point) => ({ ...point }));
   if (update.waypoints) next.waypoints = [...reached(trip), ...update.waypoints.map(copyWaypoint)];
   const misfit = whyMisfit(next, update.waypoints ? reached(trip).length : trip.waypoints.length);

@@ -13,6 +13,9 @@ export function tripService(edge: EdgeContext): ServiceImpl<typeof TripService> 
     cancelTrip: unary(edge, async ({ tripId, reason }, caller) => ({
       trip: await trips.cancel(caller, tripId, reason),
     })),
+    setLocationSharing: unary(edge, async ({ tripId, granted }, caller) => ({
+      trip: await trips.setLocationSharing(caller, tripId, granted),
+    })),
     listTrips: unary(edge, (request, caller) => trips.list(caller, request)),
   };
 }

@@ -7,11 +7,12 @@ import type { Principal } from "../../auth/principal.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type { FreshnessLevel } from "../../core/freshness.ts";
 import { TRIP_ID_PATTERN } from "../../core/ids.ts";
-import type { TripLive } from "../../core/live.ts";
+import type { RiderPlace, TripLive } from "../../core/live.ts";
 import { isRunning } from "../../core/trip.ts";
 import { formatVersion } from "../../core/version.ts";
 import type { EdgeDeps } from "../deps.ts";
 import { mayWatch, viewOf } from "../redact.ts";
+import { riderMessage } from "../wire/live-messages.ts";
 import { liveOfTrip, lossOf } from "./live-of-trip.ts";
 import { freshnessFor, liveTripFor } from "./viewer-trip.ts";
 
@@ -48,12 +49,20 @@ export async function readLive(deps: ReadDeps, principal: Principal, tripId: str
   const freshness = freshnessFor(live, seesCar, nowMs, deps.limits);
   const message = liveTripFor(live, principal, freshness);
   if (!message) throw new BimrideError("NOT_FOUND");
+  // The answer is what mayWatch lets through: a driver reads their own trip only.
+  const riders = principal.role === "driver" ? await deps.hub.readRiders(live.trip) : [];
+  message.riders = riders.map(riderMessage);
   const pollAfterMs =
     isRunning(live.trip) && seesCar ? POLL_AFTER_MS[freshness.freshness] : POLL_AFTER_END_MS;
   return {
     response: create(GetLiveTripResponseSchema, { live: message, pollAfterMs }),
-    etag: `W/"${formatVersion(live.version)}.${freshness.freshness}.${freshness.reason}"`,
+    etag: `W/"${formatVersion(live.version)}.${freshness.freshness}.${freshness.reason}${tagOf(riders)}"`,
   };
+}
+
+/** They have no part in the version; who they are does, as it comes from the trip. */
+function tagOf(riders: readonly RiderPlace[]): string {
+  return riders.map(({ position }) => `.${position?.capturedAtMs}`).join("");
 }
 
 async function alone({ tripStore, limits }: ReadDeps, tripId: string): Promise<TripLive | undefined> {

@@ -2,12 +2,14 @@ import type { Principal } from "../../auth/principal.ts";
 import { asBimrideError } from "../../core/errors.ts";
 import { TRIP_ID_PATTERN } from "../../core/ids.ts";
 import type { TripLive } from "../../core/live.ts";
+import type { Trip } from "../../core/trip.ts";
 import { compareVersions, type Version, ZERO_VERSION } from "../../core/version.ts";
 import type { Feed, FeedItem } from "../../live/hub.ts";
 import type { EdgeDeps } from "../deps.ts";
 import type { EdgeEvents } from "../events.ts";
 import { mayWatch } from "../redact.ts";
 import { liveOfTrip, lossOf } from "./live-of-trip.ts";
+import { RiderView } from "./rider-view.ts";
 import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
 
 type WatchDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits">;
@@ -19,7 +21,7 @@ const RETRY_MS = 1_000;
 const JOINS_WHILE_LOST = 3;
 
 type Arrived =
-  | { kind: "joined"; feed: Feed }
+  | { kind: "joined"; feed: Feed; riders: RiderView | undefined }
   | { kind: "pending"; live: TripLive }
   | { kind: "unavailable"; code: UnavailableCode; cause?: unknown }
   | { kind: "item"; item: FeedItem | undefined };
@@ -41,6 +43,8 @@ export class TripWatch implements Disposable {
   #arrived: Arrived | undefined;
   #feed: Feed | undefined;
   #viewer: ViewerTrip | undefined;
+  /** Where waiting riders are: for the trip's driver alone. */
+  #riders: RiderView | undefined;
   /** Of the state when the feed was joined: changes up to it are what a resume had missed. */
   #joinedAt: Version = ZERO_VERSION;
   #answered = false;
@@ -80,7 +84,10 @@ export class TripWatch implements Disposable {
   take(nowMs: number): ViewerMessage | undefined {
     const arrived = this.#arrived;
     this.#arrived = undefined;
-    const message = arrived ? this.#tell(arrived, nowMs) : this.#tellByTime(nowMs);
+    const message = (arrived ? this.#tell(arrived, nowMs) : this.#tellByTime(nowMs)) ?? this.#tellRider();
+    const trip = this.#viewer?.trip;
+    if (message?.message.case === "snapshot" && this.#riders && trip)
+      message.message.value.riders = this.#riders.all(trip);
     if (this.#state === "idle" && !message) this.#pull();
     return message;
   }
@@ -89,6 +96,8 @@ export class TripWatch implements Disposable {
     this.#state = "over";
     this.#feed?.[Symbol.dispose]();
     this.#feed = undefined;
+    this.#riders?.[Symbol.dispose]();
+    this.#riders = undefined;
   }
 
   #run(work: Promise<Arrived>): void {
@@ -96,7 +105,10 @@ export class TripWatch implements Disposable {
       .catch((cause: unknown): Arrived => ({ kind: "unavailable", code: "STORE_UNAVAILABLE", cause }))
       .then((arrived) => {
         if (this.#state === "over") {
-          if (arrived.kind === "joined") arrived.feed[Symbol.dispose]();
+          if (arrived.kind === "joined") {
+            arrived.feed[Symbol.dispose]();
+            arrived.riders?.[Symbol.dispose]();
+          }
           return;
         }
         this.#arrived = arrived;
@@ -124,10 +136,18 @@ export class TripWatch implements Disposable {
     }
     for (let joins = 1; ; joins++) {
       const feed = await hub.join(this.tripId, this.#resumeAfter);
-      if (feed) return { kind: "joined", feed };
+      if (feed) return { kind: "joined", feed, riders: await this.#joinRiders(feed.live.trip) };
       const alone = await this.#withoutLive();
       if (!isLost(alone) || joins === JOINS_WHILE_LOST || this.over) return alone;
     }
+  }
+
+  /** Undefined for all but the trip's driver. */
+  async #joinRiders(trip: Trip): Promise<RiderView | undefined> {
+    if (this.#principal.role !== "driver" || !mayWatch(this.#principal, trip)) return undefined;
+    const feed = this.#deps.hub.riders(trip, this.#ring);
+    await feed.ready;
+    return new RiderView(feed);
   }
 
   async #withoutLive(): Promise<Arrived> {
@@ -151,6 +171,7 @@ export class TripWatch implements Disposable {
         return this.#tellPending(arrived.live, nowMs);
       case "joined":
         this.#feed = arrived.feed;
+        this.#riders = arrived.riders;
         this.#retryAtMs = Infinity;
         this.#state = "idle";
         this.#joinedAt = arrived.feed.live.version;
@@ -191,6 +212,13 @@ export class TripWatch implements Disposable {
     if (!message) return first ? viewer.unchanged(nowMs) : undefined;
     const isNews = compareVersions(item.change.version, this.#joinedAt) > 0;
     return isNews ? message : { message: message.message };
+  }
+
+  /** Of riders nothing is said before the trip's first message. */
+  #tellRider(): ViewerMessage | undefined {
+    const trip = this.#viewer?.trip;
+    const value = this.#answered && trip ? this.#riders?.next(trip) : undefined;
+    return value && { message: { case: "rider", value } };
   }
 
   #tellByTime(nowMs: number): ViewerMessage | undefined {

@@ -4,6 +4,7 @@ import type { Principal } from "../../auth/principal.ts";
 import { type FreshnessNow, freshnessOf } from "../../core/freshness.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { DeviceStatus, LiveChange, LivePosition, TripLive } from "../../core/live.ts";
+import type { Trip } from "../../core/trip.ts";
 import type { Version } from "../../core/version.ts";
 import { mayWatch, type TripView, viewOf } from "../redact.ts";
 import { freshnessMessage, positionMessage, trailMessage, versionMessage } from "../wire/live-messages.ts";
@@ -64,6 +65,11 @@ export class ViewerTrip {
   /** False once the principal may not (or no longer) watch the trip: then nothing more may be told. */
   get visible(): boolean {
     return this.#view !== undefined;
+  }
+
+  /** The trip as the viewer may see it. */
+  get trip(): Trip | undefined {
+    return this.#view?.trip;
   }
 
   /** When live access to the trip ends; 0 while it runs. */

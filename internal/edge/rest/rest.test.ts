@@ -175,6 +175,7 @@ describe("trips", () => {
       updateTrip: note("update"),
       setStatus: note("status"),
       cancel: note("cancel"),
+      shareLocation: note("share"),
       list: async (_principal, filter, limit, after) => {
         calls.push(["list", filter, limit, after]);
         return after ? [trip] : [trip, { ...trip, tripId: someTripId(2) }];
@@ -198,6 +199,7 @@ describe("trips", () => {
     const body = { status: "TRIP_STATUS_COMPLETE", ifVersion: "3" };
     await call(test, "POST", `/v1/trips/${TRIP}:status`, { token, body });
     await call(test, "POST", `/v1/trips/${TRIP}:cancel`, { token, body: { reason: "rain" } });
+    await call(test, "POST", `/v1/trips/${TRIP}:shareLocation`, { token, body: { granted: true } });
     await call(test, "PATCH", `/v1/trips/${TRIP}`, { token, body: { driverId: "" } });
     const page = await call(test, "GET", "/v1/trips?runningOnly=true&pageSize=1", { token });
     expect(page.json.trips).toHaveLength(1);
@@ -209,6 +211,7 @@ describe("trips", () => {
       ["create", "b", expect.objectContaining({ idempotencyKey: "k", type: "exclusive", driverId: "" })],
       ["status", "b", TRIP, "COMPLETE", 3],
       ["cancel", "b", TRIP, "rain"],
+      ["share", "b", TRIP, true],
       ["update", "b", TRIP, { driverId: "" }, 0],
       ["list", { runningOnly: true }, 2, ""],
       ["list", { runningOnly: true }, 2, TRIP],
@@ -516,6 +519,7 @@ function unusedTrips(): EdgeDeps["trips"] {
     updateTrip: unused,
     setStatus: unused,
     cancel: unused,
+    shareLocation: unused,
     list: unused,
   };
 }

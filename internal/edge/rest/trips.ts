@@ -64,5 +64,17 @@ export function tripRoutes(edge: EdgeContext): FastifyPluginAsync {
       const trip = await trips.cancel(caller, tripId, reason);
       return sendMessage(reply, pb.CancelTripResponseSchema, create(pb.CancelTripResponseSchema, { trip }));
     });
+
+    server.post<ById>("/v1/trips/:id([^/:]+)::shareLocation", async (request, reply) => {
+      const caller = callerOf(request);
+      const path = { tripId: request.params.id };
+      const { tripId, granted } = messageOf(pb.SetLocationSharingRequestSchema, request.body, path);
+      const trip = await trips.setLocationSharing(caller, tripId, granted);
+      return sendMessage(
+        reply,
+        pb.SetLocationSharingResponseSchema,
+        create(pb.SetLocationSharingResponseSchema, { trip }),
+      );
+    });
   };
 }

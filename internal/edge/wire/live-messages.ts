@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import * as pb from "../../../gen/bimride/tracking/v1/live_pb.ts";
 import type { FreshnessLevel, FreshnessNow, FreshnessReason } from "../../core/freshness.ts";
 import { toE7 } from "../../core/geo.ts";
-import type { LivePosition, TrailPoint } from "../../core/live.ts";
+import type { LivePosition, RiderPlace, TrailPoint } from "../../core/live.ts";
 import type { Version } from "../../core/version.ts";
 
 const LEVEL_TO_WIRE: Record<FreshnessLevel, pb.Freshness> = {
@@ -65,6 +65,13 @@ export function positionMessage(position: LivePosition): pb.VehiclePosition {
   if (!Number.isNaN(position.headingDeg)) init.headingDeg = unsigned(position.headingDeg) % 360;
   if (!Number.isNaN(position.speedMps)) init.speedCmps = unsigned(position.speedMps * 100);
   return create(pb.VehiclePositionSchema, init);
+}
+
+/** Where a rider is, or that they are not shown any more. */
+export function riderMessage({ tripId, riderId, position }: RiderPlace): pb.RiderPlace {
+  const message = create(pb.RiderPlaceSchema, { tripId, riderId });
+  if (position) message.position = positionMessage(position);
+  return message;
 }
 
 export function trailMessage(point: TrailPoint): MessageInitShape<typeof pb.TrailPointSchema> {

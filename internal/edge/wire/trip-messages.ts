@@ -27,6 +27,7 @@ export function tripMessage(trip: Trip): pb.Trip {
     statusSource: SOURCE_TO_WIRE[trip.statusSource],
     statusAtMs: BigInt(Math.round(trip.statusAtMs)),
     riderIds: trip.riderIds,
+    sharingRiderIds: trip.sharingRiderIds,
     driverId: trip.driverId,
     waypoints: trip.waypoints.map((waypoint) => ({
       kind: KIND_TO_WIRE[waypoint.kind],

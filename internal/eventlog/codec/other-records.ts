@@ -1,7 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
-  ConsentSchema,
   DeviceStateChangedSchema,
   ErasedSchema,
   SessionOpenedSchema,
@@ -28,7 +27,6 @@ const FIELD_OF: Record<OtherRecord["kind"], number> = {
   deviceState: 3,
   tripChange: 4,
   vehicleChange: 5,
-  consent: 6,
   erased: 7,
   tick: 8,
 };
@@ -75,16 +73,6 @@ function toBytes(record: OtherRecord): Uint8Array {
           receivedAtMs,
           driverId: record.driverId,
           attributes: record.attributes,
-        }),
-      );
-    case "consent":
-      return toBinary(
-        ConsentSchema,
-        create(ConsentSchema, {
-          receivedAtMs,
-          riderId: record.riderId,
-          tripId: record.tripId,
-          granted: record.granted,
         }),
       );
     case "erased":
@@ -134,10 +122,6 @@ export function readOtherRecord(field: number, bytes: Uint8Array): OtherRecord |
     case FIELD_OF.vehicleChange: {
       const { receivedAtMs, driverId, attributes } = fromBinary(VehicleChangeSchema, bytes);
       return { kind: "vehicleChange", receivedAtMs: toNumber(receivedAtMs), driverId, attributes };
-    }
-    case FIELD_OF.consent: {
-      const { receivedAtMs, riderId, tripId, granted } = fromBinary(ConsentSchema, bytes);
-      return { kind: "consent", receivedAtMs: toNumber(receivedAtMs), riderId, tripId, granted };
     }
     case FIELD_OF.erased: {
       const { receivedAtMs, party } = fromBinary(ErasedSchema, bytes);

@@ -37,6 +37,7 @@ export function toTripChange(record: TripChangeRecord): TripChange {
       statusSource: trip.statusSource === "detected" ? StatusSource.DETECTED : StatusSource.EXPLICIT,
       statusAtMs: toInt64(trip.statusAtMs),
       riderIds: trip.riderIds,
+      sharingRiderIds: trip.sharingRiderIds,
       driverId: trip.driverId,
       waypoints: trip.waypoints.map((waypoint) => ({
         kind: (WAYPOINT_KINDS.indexOf(waypoint.kind) + 1) as WaypointKind,
@@ -83,6 +84,7 @@ function fromTripMessage(message: TripMessage, assignments: Trip["assignments"])
     statusAtMs: toNumber(message.statusAtMs),
     waypointIndex: message.waypointIndex,
     riderIds: message.riderIds,
+    sharingRiderIds: message.sharingRiderIds,
     driverId: message.driverId,
     waypoints: message.waypoints.map(fromWaypointMessage),
     plannedPath: message.plannedPath.map(fromLatLng),

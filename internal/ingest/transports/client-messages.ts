@@ -33,6 +33,10 @@ export function toClientMessage({ message }: PublishRequest): ClientMessage {
       const { actionId, tripId, kind, waypointIndex } = message.value;
       return { kind: "tripAction", actionId, tripId, action: TRIP_ACTIONS[kind - 1], waypointIndex };
     }
+    case "locationSharing": {
+      const { actionId, tripId, granted } = message.value;
+      return { kind: "locationSharing", actionId, tripId, granted };
+    }
     default:
       throw new BimrideError("MESSAGE_INVALID", "The message is empty.");
   }

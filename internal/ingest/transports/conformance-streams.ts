@@ -248,7 +248,14 @@ function tripOf(driverId: string, version: number): Trip {
       generation: 1,
     },
     ...{ status: "ENROUTE_TO_PICKUP", statusSource: "explicit", statusAtMs: nowMs, waypointIndex: 0 },
-    ...{ riderIds: ["rider-1"], driverId, plannedPath: [place], createdAtMs: nowMs, updatedAtMs: nowMs },
+    ...{
+      riderIds: ["rider-1"],
+      sharingRiderIds: [],
+      driverId,
+      plannedPath: [place],
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+    },
     waypoints: [
       { kind: "pickup", position: place, riderId: "", label: "" },
       { kind: "dropoff", position: place, riderId: "", label: "" },

@@ -20,7 +20,7 @@ import type { LogRecord } from "../../eventlog/record.ts";
 import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
 import { createTelemetry } from "../../telemetry/create-telemetry.ts";
-import type { Trips } from "../../trips/trips.ts";
+import type { TripFilter, Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
 import { SpoolEvents } from "../spool-events.ts";
@@ -85,12 +85,14 @@ export class FailingLog implements EventLog {
 }
 
 /** Running trips by driver, and those that are over; the rest of the port is not asked here. */
-class RunningTrips implements Pick<Trips, "runningOf" | "get"> {
+class RunningTrips implements Pick<Trips, "runningOf" | "get" | "list"> {
   readonly byDriver = new Map<string, Trip>();
   readonly over = new Map<string, Trip>();
   /** What drivers did, oldest first. */
   readonly acts: { driverId: string; tripId: string; action: string; waypointIndex: number | undefined }[] =
     [];
+  /** What riders said of the sharing of their place, oldest first. */
+  readonly sharings: { riderId: string; tripId: string; granted: boolean }[] = [];
   /** What they do is refused with this while it is set. */
   actFailure: ErrorCode | undefined;
   /** While true the store can't be reached. */
@@ -104,6 +106,16 @@ class RunningTrips implements Pick<Trips, "runningOf" | "get"> {
   async get(tripId: string): Promise<Trip | undefined> {
     const running = [...this.byDriver.values()].find((trip) => trip.tripId === tripId);
     return running ?? this.over.get(tripId);
+  }
+
+  async list({ riderId }: TripFilter): Promise<Trip[]> {
+    if (this.down) throw new BimrideError("STORE_UNAVAILABLE");
+    return [...this.byDriver.values()].filter((trip) => trip.riderIds.includes(riderId ?? ""));
+  }
+
+  async shareLocation({ subject }: Principal, tripId: string, granted: boolean): Promise<void> {
+    if (this.actFailure) throw new BimrideError(this.actFailure);
+    this.sharings.push({ riderId: subject, tripId, granted });
   }
 
   async act(

@@ -127,6 +127,7 @@ function fromTrip(trip: Trip): MessageInitShape<typeof TripSchema> {
     statusSource: trip.statusSource === "detected" ? StatusSource.DETECTED : StatusSource.EXPLICIT,
     statusAtMs: BigInt(Math.round(trip.statusAtMs)),
     riderIds: trip.riderIds,
+    sharingRiderIds: trip.sharingRiderIds,
     driverId: trip.driverId,
     waypoints: trip.waypoints.map(({ kind, position, riderId, label }) => ({
       kind: (WAYPOINT_KINDS.indexOf(kind) + 1) as WaypointKind,

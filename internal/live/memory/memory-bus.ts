@@ -1,4 +1,4 @@
-import type { LiveChange } from "../../core/live.ts";
+import type { LiveChange, RiderPlace } from "../../core/live.ts";
 import type { LiveBus, PartyMessage, Subscription } from "../bus.ts";
 
 type Listener<Message> = (message: Message) => void;
@@ -9,6 +9,7 @@ type Listener<Message> = (message: Message) => void;
  */
 export class MemoryBus implements LiveBus {
   readonly #trips = new Map<string, Set<Listener<LiveChange>>>();
+  readonly #riders = new Map<string, Set<Listener<RiderPlace>>>();
   readonly #parties = new Map<string, Set<Listener<PartyMessage>>>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #waiting: (() => void)[] = [];
@@ -28,6 +29,14 @@ export class MemoryBus implements LiveBus {
     return this.#add(this.#trips, tripId, listener);
   }
 
+  publishRider(place: RiderPlace): void {
+    this.#deliver(this.#riders, place.tripId, place);
+  }
+
+  async subscribeRiders(tripId: string, listener: Listener<RiderPlace>): Promise<Subscription> {
+    return this.#add(this.#riders, tripId, listener);
+  }
+
   notify(message: PartyMessage): void {
     this.#deliver(this.#parties, message.partyKey, message);
   }
@@ -39,6 +48,7 @@ export class MemoryBus implements LiveBus {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#trips.clear();
+    this.#riders.clear();
     this.#parties.clear();
     this.#waiting.length = 0;
   }

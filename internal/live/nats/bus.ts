@@ -1,10 +1,11 @@
-import type { LiveChange } from "../../core/live.ts";
+import type { LiveChange, RiderPlace } from "../../core/live.ts";
 import { type Clock, systemClock } from "../../core/time.ts";
 import type { NatsLink } from "../../nats/link.ts";
 import type { LiveBus, PartyMessage, Subscription } from "../bus.ts";
 import { decodeChange, encodeChange } from "./change-codec.ts";
 import { Outlet } from "./outlet.ts";
 import { decodePartyMessage, encodePartyMessage } from "./party-codec.ts";
+import { decodeRiderPlace, encodeRiderPlace } from "./rider-codec.ts";
 import { Topics } from "./topics.ts";
 
 export type NatsBusOptions = {
@@ -27,7 +28,7 @@ const TRIP_ID = /^[A-Za-z0-9_-]{1,128}$/;
 const PARTY_KEY = /^([a-z]{1,16})\/([A-Za-z0-9_-]{1,128})$/;
 
 /**
- * The live bus on NATS core: subjects `live.<region>.<tripId>` and `party.<region>.<kind>.<id>`. A process has a
+ * The live bus on NATS core: subjects `live.<region>.<tripId>`, `riders.<region>.<tripId>` and `party.<region>.<kind>.<id>`. A process has a
  * subscription for exactly the trips and parties that somebody in it listens to. Nothing is kept anywhere: what is
  * published while the servers are away is gone.
  */
@@ -36,27 +37,41 @@ export async function openNatsBus(options: NatsBusOptions): Promise<LiveBus> {
 }
 
 class NatsBus implements LiveBus {
-  readonly #subjects: { trip: string; party: string };
+  readonly #subjects: { trip: string; riders: string; party: string };
   readonly #outlet: Outlet;
   readonly #trips: Topics<LiveChange>;
+  readonly #riders: Topics<RiderPlace>;
   readonly #parties: Topics<PartyMessage>;
   readonly #onError: (error: unknown) => void;
   #closed = false;
 
   constructor({ link, region, prefix = "", onError, events, clock = systemClock }: NatsBusOptions) {
-    this.#subjects = { trip: `${prefix}live.${region}.`, party: `${prefix}party.${region}.` };
+    this.#subjects = {
+      trip: `${prefix}live.${region}.`,
+      riders: `${prefix}riders.${region}.`,
+      party: `${prefix}party.${region}.`,
+    };
     this.#outlet = new Outlet(link, () => events?.dropped());
     this.#trips = new Topics({ link, clock, decode: decodeChange, onError });
+    this.#riders = new Topics({ link, clock, decode: decodeRiderPlace, onError });
     this.#parties = new Topics({ link, clock, decode: decodePartyMessage, onError });
     this.#onError = onError;
   }
 
   publish(change: LiveChange): void {
-    this.#send(() => [this.#tripSubject(change.tripId), encodeChange(change)]);
+    this.#send(() => [this.#tripSubject("trip", change.tripId), encodeChange(change)]);
   }
 
   async subscribe(tripId: string, listener: (change: LiveChange) => void): Promise<Subscription> {
-    return this.#trips.add(tripId, this.#tripSubject(tripId), listener);
+    return this.#trips.add(tripId, this.#tripSubject("trip", tripId), listener);
+  }
+
+  publishRider(place: RiderPlace): void {
+    this.#send(() => [this.#tripSubject("riders", place.tripId), encodeRiderPlace(place)]);
+  }
+
+  async subscribeRiders(tripId: string, listener: (place: RiderPlace) => void): Promise<Subscription> {
+    return this.#riders.add(tripId, this.#tripSubject("riders", tripId), listener);
   }
 
   notify(message: PartyMessage): void {
@@ -70,6 +85,7 @@ class NatsBus implements LiveBus {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#trips.close();
+    this.#riders.close();
     this.#parties.close();
   }
 
@@ -83,9 +99,9 @@ class NatsBus implements LiveBus {
     }
   }
 
-  #tripSubject(tripId: string): string {
+  #tripSubject(of: "trip" | "riders", tripId: string): string {
     if (!TRIP_ID.test(tripId)) throw new RangeError("not a trip id");
-    return this.#subjects.trip + tripId;
+    return this.#subjects[of] + tripId;
   }
 
   #partySubject(partyKey: string): string {

@@ -25,6 +25,7 @@ function tripOf(stops: [WaypointKind, LatLon][], fields: Partial<Trip> = {}): Tr
     statusAtMs: START_MS,
     waypointIndex: 0,
     riderIds: ["rider-1"],
+    sharingRiderIds: [],
     driverId: "driver-1",
     waypoints: stops.map(([kind, position]) => ({ kind, position, riderId: "", label: "" })),
     plannedPath: [],

@@ -1,22 +1,22 @@
-import type { LivePosition, TrailPoint } from "../../core/live.ts";
-import { emit, type FixContext } from "../context.ts";
+import type { TrailPoint } from "../../core/live.ts";
+import { emit, type FixContext, positionOf } from "../context.ts";
 
 /** Puts out the fix for history, the party's latest place, and the trip's live change. */
 export function publish(context: FixContext): boolean {
   const { batch, fix, atMs, disposition, placed, estimate, trip, out } = context;
-  const shown = placed && trip !== undefined;
+  const published = placed && (trip !== undefined || context.shared);
   out.fixes.push({
     batch,
     fix,
     atMs,
     disposition,
     outlier: placed && estimate.outlier,
-    publishedLatDeg: shown ? estimate.latDeg : Number.NaN,
-    publishedLonDeg: shown ? estimate.lonDeg : Number.NaN,
+    publishedLatDeg: published ? estimate.latDeg : Number.NaN,
+    publishedLonDeg: published ? estimate.lonDeg : Number.NaN,
     tripId: trip?.live.tripId ?? "",
   });
   if (disposition === "applied") publishLatest(context);
-  if (shown) disposition === "applied" ? publishPosition(context) : publishLate(context);
+  if (placed && trip) disposition === "applied" ? publishPosition(context) : publishLate(context);
   return true;
 }
 
@@ -37,19 +37,9 @@ function publishLatest({ party, session, batch, fix, atMs, estimate, trip, out }
 }
 
 function publishPosition(context: FixContext): void {
-  const { trip, batch, atMs, estimate, loggedAtMs, limits, phased, party } = context;
+  const { trip, atMs, limits, phased, party } = context;
   const live = trip!.live;
-  const position: LivePosition = {
-    latDeg: estimate.latDeg,
-    lonDeg: estimate.lonDeg,
-    headingDeg: estimate.headingDeg,
-    speedMps: estimate.speedMps,
-    accuracyM: estimate.accuracyM,
-    capturedAtMs: atMs,
-    receivedAtMs: batch.receivedAtMs,
-    loggedAtMs,
-    processedAtMs: 0,
-  };
+  const position = positionOf(context);
   const deviceBack = party.device !== undefined && party.device !== live.device;
   if (deviceBack) live.device = party.device;
   live.position = position;

@@ -1,4 +1,4 @@
-import type { LiveChange } from "../../core/live.ts";
+import type { LiveChange, RiderPlace } from "../../core/live.ts";
 import type { Clock } from "../../core/time.ts";
 import type { LiveBus, PartyMessage, Subscription } from "../../live/bus.ts";
 import { EngineMap, type RouterOptions } from "./engine-map.ts";
@@ -9,7 +9,7 @@ const MAX_REMEMBERED = 64;
 const RETRY_MS = 5_000;
 
 /**
- * The buses of several regions as one: a trip's changes travel on its region's bus, messages to a party on all of them, so
+ * The buses of several regions as one: a trip's changes and riders travel on its region's bus, messages to a party on all of them, so
  * that they arrive whichever region is lost; the listener hears each once. Disposing it disposes the engines.
  */
 export function routedBus(byRegion: ReadonlyMap<string, LiveBus>, options: RouterOptions = {}): LiveBus {
@@ -29,6 +29,14 @@ class RoutedBus implements LiveBus {
 
   subscribe(tripId: string, listener: (change: LiveChange) => void): Promise<Subscription> {
     return this.#engines.ofTrip(tripId).subscribe(tripId, listener);
+  }
+
+  publishRider(place: RiderPlace): void {
+    this.#engines.ofTrip(place.tripId).publishRider(place);
+  }
+
+  subscribeRiders(tripId: string, listener: (place: RiderPlace) => void): Promise<Subscription> {
+    return this.#engines.ofTrip(tripId).subscribeRiders(tripId, listener);
   }
 
   notify(message: PartyMessage): void {

@@ -4,6 +4,7 @@ import { BimrideError } from "../../core/errors.ts";
 import { regionOfTrip } from "../../core/ids.ts";
 import type { Clock } from "../../core/time.ts";
 import type { Trip } from "../../core/trip.ts";
+import { storedTrip } from "../stored-trip.ts";
 import type { PendingChange } from "../trips.ts";
 import { type Attempt, beganAtMs } from "./attempt.ts";
 import { Buckets } from "./buckets.ts";
@@ -175,8 +176,8 @@ function bucketOf(attempt: Attempt): number {
 
 function changeOf(row: types.Row): PendingChange {
   return {
-    trip: JSON.parse(row.body),
-    previous: row.previous === null ? undefined : JSON.parse(row.previous),
+    trip: storedTrip(row.body),
+    previous: row.previous === null ? undefined : storedTrip(row.previous),
   };
 }
 

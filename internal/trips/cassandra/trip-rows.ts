@@ -2,6 +2,7 @@ import type { types } from "cassandra-driver";
 import type { CassandraLink } from "../../cassandra/link.ts";
 import { BimrideError } from "../../core/errors.ts";
 import { isRunning, type Trip } from "../../core/trip.ts";
+import { storedTrip } from "../stored-trip.ts";
 import type { Attempt } from "./attempt.ts";
 import { ttlS } from "./ttl.ts";
 
@@ -120,7 +121,7 @@ function stateOf(row: types.Row | undefined): TripState {
   const version = row?.version ?? 0;
   return {
     version,
-    trip: version === 0 ? undefined : JSON.parse(row!.body),
+    trip: version === 0 ? undefined : storedTrip(row!.body),
     attempt: row?.attempt ?? undefined,
     fence: row?.fence ?? null,
     unpublished: new Map(

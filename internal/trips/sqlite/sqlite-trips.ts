@@ -2,6 +2,7 @@ import { BimrideError } from "../../core/errors.ts";
 import { isRunning, type Trip } from "../../core/trip.ts";
 import type { DatabaseOptions } from "../../sqlite/database.ts";
 import { SqliteWorker } from "../../sqlite/sqlite-worker.ts";
+import { storedTrip } from "../stored-trip.ts";
 import type { IdempotencyClaim, PendingChange, PutResult, TripFilter, Trips } from "../trips.ts";
 import type { TripWorkerOperations } from "./sqlite-trips.worker.ts";
 
@@ -41,7 +42,7 @@ export class SqliteTrips implements Trips {
 
   async list(filter: TripFilter, limit: number, after: string): Promise<Trip[]> {
     const bodies = await this.#worker.call("list", { filter, limit, after });
-    return bodies.map((body) => JSON.parse(body));
+    return bodies.map(storedTrip);
   }
 
   async runningOf(driverId: string): Promise<Trip | undefined> {
@@ -51,7 +52,7 @@ export class SqliteTrips implements Trips {
   async pending(regions: readonly string[], limit: number): Promise<PendingChange[]> {
     const rows = await this.#worker.call("pending", { regions, limit });
     return rows.map(({ body, previous }) => ({
-      trip: JSON.parse(body),
+      trip: storedTrip(body),
       previous: parsed(previous ?? undefined),
     }));
   }
@@ -66,5 +67,5 @@ export class SqliteTrips implements Trips {
 }
 
 function parsed(body: string | undefined): Trip | undefined {
-  return body === undefined ? undefined : JSON.parse(body);
+  return body === undefined ? undefined : storedTrip(body);
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/bus.proto.
  */
 export const file_bimride_state_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSKZAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCCKgAQoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAQgkKB2NvbnRlbnQiPQoUQnVzQXNzaWdubWVudENoYW5nZWQSDwoHdHJpcF9pZBgBIAEoCRIUCgx0cmlwX3ZlcnNpb24YAiABKAQiPQoQQnVzU2Vzc2lvbk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fZXBvY2gYAiABKARiBnByb3RvMw");
+  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSKZAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCCJUCg1CdXNSaWRlclBsYWNlEhAKCHJpZGVyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg0KBWluZGV4GAMgASgNEhAKCHBvc2l0aW9uGAQgAygBIqABCg9CdXNQYXJ0eU1lc3NhZ2USRAoSYXNzaWdubWVudF9jaGFuZ2VkGAEgASgLMiYuYmltcmlkZS5zdGF0ZS52MS5CdXNBc3NpZ25tZW50Q2hhbmdlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAIgASgLMiIuYmltcmlkZS5zdGF0ZS52MS5CdXNTZXNzaW9uT3BlbmVkSABCCQoHY29udGVudCI9ChRCdXNBc3NpZ25tZW50Q2hhbmdlZBIPCgd0cmlwX2lkGAEgASgJEhQKDHRyaXBfdmVyc2lvbhgCIAEoBCI9ChBCdXNTZXNzaW9uT3BlbmVkEhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl9lcG9jaBgCIAEoBGIGcHJvdG8z");
 
 /**
  * A change of a trip's live state. The subject names the trip. Numbers of one field belong together; times are
@@ -82,6 +82,49 @@ export const BusChangeSchema: GenMessage<BusChange> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_bus, 0);
 
 /**
+ * Where a rider is who waits for the trip's car and agreed to be seen by its driver. The subject, one of its own, names
+ * the trip.
+ *
+ * @generated from message bimride.state.v1.BusRiderPlace
+ */
+export type BusRiderPlace = Message<"bimride.state.v1.BusRiderPlace"> & {
+  /**
+   * The rider.
+   *
+   * @generated from field: string rider_id = 1;
+   */
+  riderId: string;
+
+  /**
+   * Sequence of the log entry that told of it, in the rider's partition. Up to 2^53.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Number of the message within that entry: of two about a rider the one with larger sequence, then index, is right.
+   *
+   * @generated from field: uint32 index = 3;
+   */
+  index: number;
+
+  /**
+   * Where, in the form of BusChange.position; empty once the driver may not see it any more.
+   *
+   * @generated from field: repeated double position = 4;
+   */
+  position: number[];
+};
+
+/**
+ * Describes the message bimride.state.v1.BusRiderPlace.
+ * Use `create(BusRiderPlaceSchema)` to create a new message.
+ */
+export const BusRiderPlaceSchema: GenMessage<BusRiderPlace> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 1);
+
+/**
  * Tells the streams of a party something. The subject names the party.
  *
  * @generated from message bimride.state.v1.BusPartyMessage
@@ -116,7 +159,7 @@ export type BusPartyMessage = Message<"bimride.state.v1.BusPartyMessage"> & {
  * Use `create(BusPartyMessageSchema)` to create a new message.
  */
 export const BusPartyMessageSchema: GenMessage<BusPartyMessage> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_bus, 1);
+  messageDesc(file_bimride_state_v1_bus, 2);
 
 /**
  * A trip of a party changed: whoever must know reads it.
@@ -144,7 +187,7 @@ export type BusAssignmentChanged = Message<"bimride.state.v1.BusAssignmentChange
  * Use `create(BusAssignmentChangedSchema)` to create a new message.
  */
 export const BusAssignmentChangedSchema: GenMessage<BusAssignmentChanged> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_bus, 2);
+  messageDesc(file_bimride_state_v1_bus, 3);
 
 /**
  * A session of a party began: older ones end.
@@ -172,5 +215,5 @@ export type BusSessionOpened = Message<"bimride.state.v1.BusSessionOpened"> & {
  * Use `create(BusSessionOpenedSchema)` to create a new message.
  */
 export const BusSessionOpenedSchema: GenMessage<BusSessionOpened> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_bus, 3);
+  messageDesc(file_bimride_state_v1_bus, 4);
 

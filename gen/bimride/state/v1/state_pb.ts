@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/state.proto.
  */
 export const file_bimride_state_v1_state: GenFile = /*@__PURE__*/
-  fileDesc("ChxiaW1yaWRlL3N0YXRlL3YxL3N0YXRlLnByb3RvEhBiaW1yaWRlLnN0YXRlLnYxIq4CChFQYXJ0aXRpb25TbmFwc2hvdBIOCgZmb3JtYXQYASABKA0SEQoJcGFydGl0aW9uGAIgASgNEg4KBmN1cnNvchgDIAEoBBIYChBwaXBlbGluZV90aW1lX21zGAQgASgDEhMKC3N3ZXB0X2F0X21zGAUgASgDEhcKD3Bvc2l0aW9uX2ZpZWxkcxgGIAMoCRIUCgxwaGFzZV9maWVsZHMYByADKAkSLQoHcGFydGllcxgIIAMoCzIcLmJpbXJpZGUuc3RhdGUudjEuUGFydHlTdGF0ZRIqCgV0cmlwcxgJIAMoCzIbLmJpbXJpZGUuc3RhdGUudjEuVHJpcFN0YXRlEi0KBmVyYXNlZBgKIAMoCzIdLmJpbXJpZGUuc3RhdGUudjEuRXJhc2VkUGFydHkisQIKClBhcnR5U3RhdGUSKQoFcGFydHkYASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLlBhcnR5EjAKCHNlc3Npb25zGAIgAygLMh4uYmltcmlkZS5zdGF0ZS52MS5TZXNzaW9uU3RhdGUSEgoKbGFzdF9hdF9tcxgDIAEoAxIUCgxsYXN0X3NlZW5fbXMYBCABKAMSEAoIcG9zaXRpb24YBSADKAESKwoFdHJhaWwYBiABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLlBsYWNlVHJhaWwSLgoGZGV2aWNlGAcgASgLMh4uYmltcmlkZS5zdGF0ZS52MS5EZXZpY2VTdGF0dXMSLQoGbGF0ZXN0GAggASgLMh0uYmltcmlkZS5zdGF0ZS52MS5MYXRlc3RQbGFjZSJzCgxTZXNzaW9uU3RhdGUSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRzZWVuGAMgAygNEhAKCG5leHRfc2VxGAQgASgEEg4KBmJlaGluZBgFIAEoDRIQCghzaGlmdF9tcxgGIAEoEiIxCgpQbGFjZVRyYWlsEhMKC2ZpcnN0X2F0X21zGAEgASgDEg4KBnBsYWNlcxgCIAEoDCI3CgxEZXZpY2VTdGF0dXMSFAoMcmVjb3JkX2VudHJ5GAEgASgMEhEKCWNvbm5lY3RlZBgCIAEoCCK8AQoLTGF0ZXN0UGxhY2USFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBILCgNzZXEYAiABKA0SDwoHbGF0X2RlZxgDIAEoARIPCgdsb25fZGVnGAQgASgBEhMKC2hlYWRpbmdfZGVnGAUgASgBEhEKCXNwZWVkX21wcxgGIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgHIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgIIAEoAxIPCgd0cmlwX2lkGAkgASgJIsgCCglUcmlwU3RhdGUSEgoKdHJpcF9lbnRyeRgBIAEoDBISCgpnZW5lcmF0aW9uGAIgASgNEhAKCHNlcXVlbmNlGAMgASgEEg0KBWluZGV4GAQgASgNEi0KCHBvc2l0aW9uGAUgASgLMhsuYmltcmlkZS5zdGF0ZS52MS5MaXZlUGxhY2USKgoFdHJhaWwYBiABKAsyGy5iaW1yaWRlLnN0YXRlLnYxLkxpdmVUcmFpbBIuCgZkZXZpY2UYByABKAsyHi5iaW1yaWRlLnN0YXRlLnYxLkRldmljZVN0YXR1cxIXCg9kZXZpY2Vfb2ZfcGFydHkYCCABKAgSEgoKZHJvcF9hdF9tcxgJIAEoAxINCgVwaGFzZRgKIAMoARIUCgxwaGFzZV9zdGF0dXMYCyABKA0SFQoNcGhhc2VfdHJpcF9pZBgMIAEoCSLIAQoJTGl2ZVBsYWNlEg8KB2xhdF9kZWcYASABKAESDwoHbG9uX2RlZxgCIAEoARITCgtoZWFkaW5nX2RlZxgDIAEoARIRCglzcGVlZF9tcHMYBCABKAESEgoKYWNjdXJhY3lfbRgFIAEoARIWCg5jYXB0dXJlZF9hdF9tcxgGIAEoAxIWCg5yZWNlaXZlZF9hdF9tcxgHIAEoAxIUCgxsb2dnZWRfYXRfbXMYCCABKAMSFwoPcHJvY2Vzc2VkX2F0X21zGAkgASgDIjAKCUxpdmVUcmFpbBITCgtmaXJzdF9hdF9tcxgBIAEoAxIOCgZwb2ludHMYAiABKAwiNgoLRXJhc2VkUGFydHkSEQoJcGFydHlfa2V5GAEgASgJEhQKDGVyYXNlZF9hdF9tcxgCIAEoA2IGcHJvdG8z", [file_bimride_tracking_v1_fix]);
+  fileDesc("ChxiaW1yaWRlL3N0YXRlL3YxL3N0YXRlLnByb3RvEhBiaW1yaWRlLnN0YXRlLnYxItwCChFQYXJ0aXRpb25TbmFwc2hvdBIOCgZmb3JtYXQYASABKA0SEQoJcGFydGl0aW9uGAIgASgNEg4KBmN1cnNvchgDIAEoBBIYChBwaXBlbGluZV90aW1lX21zGAQgASgDEhMKC3N3ZXB0X2F0X21zGAUgASgDEhcKD3Bvc2l0aW9uX2ZpZWxkcxgGIAMoCRIUCgxwaGFzZV9maWVsZHMYByADKAkSLQoHcGFydGllcxgIIAMoCzIcLmJpbXJpZGUuc3RhdGUudjEuUGFydHlTdGF0ZRIqCgV0cmlwcxgJIAMoCzIbLmJpbXJpZGUuc3RhdGUudjEuVHJpcFN0YXRlEi0KBmVyYXNlZBgKIAMoCzIdLmJpbXJpZGUuc3RhdGUudjEuRXJhc2VkUGFydHkSLAoGc2hhcmVzGAsgAygLMhwuYmltcmlkZS5zdGF0ZS52MS5SaWRlclNoYXJlIkEKClJpZGVyU2hhcmUSEAoIcmlkZXJfaWQYASABKAkSEgoKdHJpcF9lbnRyeRgCIAEoDBINCgVzaG93bhgDIAEoCCKxAgoKUGFydHlTdGF0ZRIpCgVwYXJ0eRgBIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuUGFydHkSMAoIc2Vzc2lvbnMYAiADKAsyHi5iaW1yaWRlLnN0YXRlLnYxLlNlc3Npb25TdGF0ZRISCgpsYXN0X2F0X21zGAMgASgDEhQKDGxhc3Rfc2Vlbl9tcxgEIAEoAxIQCghwb3NpdGlvbhgFIAMoARIrCgV0cmFpbBgGIAEoCzIcLmJpbXJpZGUuc3RhdGUudjEuUGxhY2VUcmFpbBIuCgZkZXZpY2UYByABKAsyHi5iaW1yaWRlLnN0YXRlLnYxLkRldmljZVN0YXR1cxItCgZsYXRlc3QYCCABKAsyHS5iaW1yaWRlLnN0YXRlLnYxLkxhdGVzdFBsYWNlInMKDFNlc3Npb25TdGF0ZRISCgpzZXNzaW9uX2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEgwKBHNlZW4YAyADKA0SEAoIbmV4dF9zZXEYBCABKAQSDgoGYmVoaW5kGAUgASgNEhAKCHNoaWZ0X21zGAYgASgSIjEKClBsYWNlVHJhaWwSEwoLZmlyc3RfYXRfbXMYASABKAMSDgoGcGxhY2VzGAIgASgMIjcKDERldmljZVN0YXR1cxIUCgxyZWNvcmRfZW50cnkYASABKAwSEQoJY29ubmVjdGVkGAIgASgIIrwBCgtMYXRlc3RQbGFjZRIVCg1zZXNzaW9uX2Vwb2NoGAEgASgEEgsKA3NlcRgCIAEoDRIPCgdsYXRfZGVnGAMgASgBEg8KB2xvbl9kZWcYBCABKAESEwoLaGVhZGluZ19kZWcYBSABKAESEQoJc3BlZWRfbXBzGAYgASgBEhYKDmNhcHR1cmVkX2F0X21zGAcgASgDEhYKDnJlY2VpdmVkX2F0X21zGAggASgDEg8KB3RyaXBfaWQYCSABKAkiyAIKCVRyaXBTdGF0ZRISCgp0cmlwX2VudHJ5GAEgASgMEhIKCmdlbmVyYXRpb24YAiABKA0SEAoIc2VxdWVuY2UYAyABKAQSDQoFaW5kZXgYBCABKA0SLQoIcG9zaXRpb24YBSABKAsyGy5iaW1yaWRlLnN0YXRlLnYxLkxpdmVQbGFjZRIqCgV0cmFpbBgGIAEoCzIbLmJpbXJpZGUuc3RhdGUudjEuTGl2ZVRyYWlsEi4KBmRldmljZRgHIAEoCzIeLmJpbXJpZGUuc3RhdGUudjEuRGV2aWNlU3RhdHVzEhcKD2RldmljZV9vZl9wYXJ0eRgIIAEoCBISCgpkcm9wX2F0X21zGAkgASgDEg0KBXBoYXNlGAogAygBEhQKDHBoYXNlX3N0YXR1cxgLIAEoDRIVCg1waGFzZV90cmlwX2lkGAwgASgJIsgBCglMaXZlUGxhY2USDwoHbGF0X2RlZxgBIAEoARIPCgdsb25fZGVnGAIgASgBEhMKC2hlYWRpbmdfZGVnGAMgASgBEhEKCXNwZWVkX21wcxgEIAEoARISCgphY2N1cmFjeV9tGAUgASgBEhYKDmNhcHR1cmVkX2F0X21zGAYgASgDEhYKDnJlY2VpdmVkX2F0X21zGAcgASgDEhQKDGxvZ2dlZF9hdF9tcxgIIAEoAxIXCg9wcm9jZXNzZWRfYXRfbXMYCSABKAMiMAoJTGl2ZVRyYWlsEhMKC2ZpcnN0X2F0X21zGAEgASgDEg4KBnBvaW50cxgCIAEoDCI2CgtFcmFzZWRQYXJ0eRIRCglwYXJ0eV9rZXkYASABKAkSFAoMZXJhc2VkX2F0X21zGAIgASgDYgZwcm90bzM", [file_bimride_tracking_v1_fix]);
 
 /**
  * All that the pipeline remembers of one partition after the entry `cursor`. Times are milliseconds since 1970.
@@ -23,7 +23,7 @@ export const file_bimride_state_v1_state: GenFile = /*@__PURE__*/
  */
 export type PartitionSnapshot = Message<"bimride.state.v1.PartitionSnapshot"> & {
   /**
-   * 1. A reader that meets one it does not know starts from the log instead.
+   * 2, or 1: without shared trips. A reader that meets one it does not know starts from the log instead.
    *
    * @generated from field: uint32 format = 1;
    */
@@ -92,6 +92,13 @@ export type PartitionSnapshot = Message<"bimride.state.v1.PartitionSnapshot"> & 
    * @generated from field: repeated bimride.state.v1.ErasedParty erased = 10;
    */
   erased: ErasedParty[];
+
+  /**
+   * Who of the partition shares their place with a trip's driver, or did. From format 2 on.
+   *
+   * @generated from field: repeated bimride.state.v1.RiderShare shares = 11;
+   */
+  shares: RiderShare[];
 };
 
 /**
@@ -100,6 +107,41 @@ export type PartitionSnapshot = Message<"bimride.state.v1.PartitionSnapshot"> & 
  */
 export const PartitionSnapshotSchema: GenMessage<PartitionSnapshot> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_state, 0);
+
+/**
+ * A rider who shares their place with the driver of a trip, or did.
+ *
+ * @generated from message bimride.state.v1.RiderShare
+ */
+export type RiderShare = Message<"bimride.state.v1.RiderShare"> & {
+  /**
+   * The rider.
+   *
+   * @generated from field: string rider_id = 1;
+   */
+  riderId: string;
+
+  /**
+   * The trip as in the log: an entry with one TripChange record.
+   *
+   * @generated from field: bytes trip_entry = 2;
+   */
+  tripEntry: Uint8Array;
+
+  /**
+   * The driver was told a place last, and is to be told once that there is none any more.
+   *
+   * @generated from field: bool shown = 3;
+   */
+  shown: boolean;
+};
+
+/**
+ * Describes the message bimride.state.v1.RiderShare.
+ * Use `create(RiderShareSchema)` to create a new message.
+ */
+export const RiderShareSchema: GenMessage<RiderShare> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_state, 1);
 
 /**
  * A party as the stages see it.
@@ -169,7 +211,7 @@ export type PartyState = Message<"bimride.state.v1.PartyState"> & {
  * Use `create(PartyStateSchema)` to create a new message.
  */
 export const PartyStateSchema: GenMessage<PartyState> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 1);
+  messageDesc(file_bimride_state_v1_state, 2);
 
 /**
  * A session's order and what was seen of it.
@@ -225,7 +267,7 @@ export type SessionState = Message<"bimride.state.v1.SessionState"> & {
  * Use `create(SessionStateSchema)` to create a new message.
  */
 export const SessionStateSchema: GenMessage<SessionState> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 2);
+  messageDesc(file_bimride_state_v1_state, 3);
 
 /**
  * Recent places of a party, oldest first.
@@ -255,7 +297,7 @@ export type PlaceTrail = Message<"bimride.state.v1.PlaceTrail"> & {
  * Use `create(PlaceTrailSchema)` to create a new message.
  */
 export const PlaceTrailSchema: GenMessage<PlaceTrail> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 3);
+  messageDesc(file_bimride_state_v1_state, 4);
 
 /**
  * A device, as told.
@@ -283,7 +325,7 @@ export type DeviceStatus = Message<"bimride.state.v1.DeviceStatus"> & {
  * Use `create(DeviceStatusSchema)` to create a new message.
  */
 export const DeviceStatusSchema: GenMessage<DeviceStatus> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 4);
+  messageDesc(file_bimride_state_v1_state, 5);
 
 /**
  * A party's newest place. Degrees, metres per second; NaN unknown.
@@ -360,7 +402,7 @@ export type LatestPlace = Message<"bimride.state.v1.LatestPlace"> & {
  * Use `create(LatestPlaceSchema)` to create a new message.
  */
 export const LatestPlaceSchema: GenMessage<LatestPlace> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 5);
+  messageDesc(file_bimride_state_v1_state, 6);
 
 /**
  * A trip with what its viewers are shown.
@@ -458,7 +500,7 @@ export type TripState = Message<"bimride.state.v1.TripState"> & {
  * Use `create(TripStateSchema)` to create a new message.
  */
 export const TripStateSchema: GenMessage<TripState> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 6);
+  messageDesc(file_bimride_state_v1_state, 7);
 
 /**
  * The marker of a trip. Degrees, metres; NaN unknown.
@@ -535,7 +577,7 @@ export type LivePlace = Message<"bimride.state.v1.LivePlace"> & {
  * Use `create(LivePlaceSchema)` to create a new message.
  */
 export const LivePlaceSchema: GenMessage<LivePlace> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 7);
+  messageDesc(file_bimride_state_v1_state, 8);
 
 /**
  * Points shown, oldest first.
@@ -563,7 +605,7 @@ export type LiveTrail = Message<"bimride.state.v1.LiveTrail"> & {
  * Use `create(LiveTrailSchema)` to create a new message.
  */
 export const LiveTrailSchema: GenMessage<LiveTrail> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 8);
+  messageDesc(file_bimride_state_v1_state, 9);
 
 /**
  * A party to be forgotten.
@@ -591,5 +633,5 @@ export type ErasedParty = Message<"bimride.state.v1.ErasedParty"> & {
  * Use `create(ErasedPartySchema)` to create a new message.
  */
 export const ErasedPartySchema: GenMessage<ErasedParty> = /*@__PURE__*/
-  messageDesc(file_bimride_state_v1_state, 9);
+  messageDesc(file_bimride_state_v1_state, 10);
 

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bimride/tracking/v1/ingest.proto.
  */
 export const file_bimride_tracking_v1_ingest: GenFile = /*@__PURE__*/
-  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSKmAgoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAEjYKC3RyaXBfYWN0aW9uGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5UcmlwQWN0aW9uSABCCQoHbWVzc2FnZSKCAgoFSGVsbG8SEgoKc2Vzc2lvbl9pZBgBIAEoCRIpCgVwYXJ0eRgCIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuUGFydHkSEQoJZGV2aWNlX2lkGAMgASgJEhMKC2FwcF92ZXJzaW9uGAQgASgJEhYKDmRldmljZV90aW1lX21zGAUgASgDEhMKC2xhc3RfcmVnaW9uGAYgASgJEi0KCHBvc2l0aW9uGAcgASgLMhsuYmltcmlkZS50cmFja2luZy52MS5MYXRMbmcSNgoMZGV2aWNlX3N0YXRlGAggASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZSJ5CghGaXhCYXRjaBInCgVmaXhlcxgBIAMoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuRml4EhYKDmRldmljZV90aW1lX21zGAIgASgDEhAKCGJhdGNoX2lkGAMgASgNEhoKEmFzc2lnbm1lbnRfdmVyc2lvbhgEIAEoBCIdCgxUb2tlblJlZnJlc2gSDQoFdG9rZW4YASABKAkikwEKClRyaXBBY3Rpb24SEQoJYWN0aW9uX2lkGAEgASgNEg8KB3RyaXBfaWQYAiABKAkSMQoEa2luZBgDIAEoDjIjLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcEFjdGlvbktpbmQSGwoOd2F5cG9pbnRfaW5kZXgYBCABKA1IAIgBAUIRCg9fd2F5cG9pbnRfaW5kZXgirAQKD1B1Ymxpc2hSZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwuYmltcmlkZS50cmFja2luZy52MS5XZWxjb21lSAASJwoDYWNrGAIgASgLMhguYmltcmlkZS50cmFja2luZy52MS5BY2tIABI1Cgphc3NpZ25tZW50GAMgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5Bc3NpZ25tZW50SAASNgoLd2FudGVkX3JhdGUYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGVIABI1CgpzdXBlcnNlZGVkGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5TdXBlcnNlZGVkSAASKwoFZHJhaW4YBiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkRyYWluSAASLwoHcHJvYmxlbRgHIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuUHJvYmxlbUgAEikKBG1vdmUYCCABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLk1vdmVIABJJChV0b2tlbl9yZWZyZXNoX3JlcXVlc3QYCSABKAsyKC5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaFJlcXVlc3RIABI6Cg1hY3Rpb25fcmVzdWx0GAogASgLMiEuYmltcmlkZS50cmFja2luZy52MS5BY3Rpb25SZXN1bHRIAEIJCgdtZXNzYWdlIoACCgdXZWxjb21lEhUKDXNlc3Npb25fZXBvY2gYASABKAQSFgoOc2VydmVyX3RpbWVfbXMYAiABKAMSDgoGcmVnaW9uGAMgASgJEjMKCmFzc2lnbm1lbnQYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnQSNAoLd2FudGVkX3JhdGUYBSABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGUSHQoQcmVzdW1lX2FmdGVyX3NlcRgGIAEoDUgAiAEBEhcKD2Nsb2NrX29mZnNldF9tcxgHIAEoA0ITChFfcmVzdW1lX2FmdGVyX3NlcSJlCgdWZXJkaWN0EgsKA3NlcRgBIAEoDRIuCgRjb2RlGAIgASgOMiAuYmltcmlkZS50cmFja2luZy52MS5WZXJkaWN0Q29kZRIOCgZyZWFzb24YAyABKAkSDQoFZmllbGQYBCABKAkikwEKA0FjaxIQCghiYXRjaF9pZBgBIAEoDRIuCgh2ZXJkaWN0cxgCIAMoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdBIWCg5yZWNlaXZlZF9hdF9tcxgDIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBSABKAQieQoKQXNzaWdubWVudBIPCgd2ZXJzaW9uGAEgASgEEicKBHRyaXAYAiABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXASMQoFZW5kZWQYAyABKAsyIi5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnRFbmQicQoNQXNzaWdubWVudEVuZBIPCgd0cmlwX2lkGAEgASgJEjgKBnJlYXNvbhgCIAEoDjIoLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEVuZFJlYXNvbhIVCg1jYW5jZWxfcmVhc29uGAMgASgJImgKCldhbnRlZFJhdGUSEwoLaW50ZXJ2YWxfbXMYASABKA0SDgoGcmVhc29uGAIgASgJEjUKCGFjY3VyYWN5GAMgASgOMiMuYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRBY2N1cmFjeSIsChNUb2tlblJlZnJlc2hSZXF1ZXN0EhUKDWV4cGlyZXNfYXRfbXMYASABKAMiUwoMQWN0aW9uUmVzdWx0EhEKCWFjdGlvbl9pZBgBIAEoDRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIjsKClN1cGVyc2VkZWQSFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIkCgVEcmFpbhIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAEgASgNIhYKBE1vdmUSDgoGcmVnaW9uGAEgASgJIlwKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBWZpZWxkGAMgASgJEhAKCGJhdGNoX2lkGAQgASgNEhEKCXJldHJ5YWJsZRgFIAEoCCJuChNQdWJsaXNoQmF0Y2hSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhouYmltcmlkZS50cmFja2luZy52MS5IZWxsbxIsCgVmaXhlcxgCIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuRml4QmF0Y2gigwEKFFB1Ymxpc2hCYXRjaFJlc3BvbnNlEiUKA2FjaxgBIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrEjQKC3dhbnRlZF9yYXRlGAIgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlEg4KBnJlZ2lvbhgDIAEoCSrFAQoOVHJpcEFjdGlvbktpbmQSIAocVFJJUF9BQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhsKF1RSSVBfQUNUSU9OX0tJTkRfQUNDRVBUEAESHAoYVFJJUF9BQ1RJT05fS0lORF9ERUNMSU5FEAISGwoXVFJJUF9BQ1RJT05fS0lORF9BUlJJVkUQAxIaChZUUklQX0FDVElPTl9LSU5EX1NUQVJUEAQSHQoZVFJJUF9BQ1RJT05fS0lORF9DT01QTEVURRAFKs0BCgtWZXJkaWN0Q29kZRIcChhWRVJESUNUX0NPREVfVU5TUEVDSUZJRUQQABIZChVWRVJESUNUX0NPREVfQUNDRVBURUQQARIZChVWRVJESUNUX0NPREVfQlVGRkVSRUQQAhIaChZWRVJESUNUX0NPREVfRFVQTElDQVRFEAMSFQoRVkVSRElDVF9DT0RFX0xBVEUQBBIYChRWRVJESUNUX0NPREVfSU5WQUxJRBAFEh0KGVZFUkRJQ1RfQ09ERV9SQVRFX0xJTUlURUQQBiqqAQoTQXNzaWdubWVudEVuZFJlYXNvbhIlCiFBU1NJR05NRU5UX0VORF9SRUFTT05fVU5TUEVDSUZJRUQQABIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ0FOQ0VMRUQQARIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ09NUExFVEUQAhIkCiBBU1NJR05NRU5UX0VORF9SRUFTT05fUkVBU1NJR05FRBADKoIBCg5XYW50ZWRBY2N1cmFjeRIfChtXQU5URURfQUNDVVJBQ1lfVU5TUEVDSUZJRUQQABIXChNXQU5URURfQUNDVVJBQ1lfTE9XEAESHAoYV0FOVEVEX0FDQ1VSQUNZX0JBTEFOQ0VEEAISGAoUV0FOVEVEX0FDQ1VSQUNZX0hJR0gQAzLOAQoNSW5nZXN0U2VydmljZRJYCgdQdWJsaXNoEiMuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVxdWVzdBokLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaFJlc3BvbnNlKAEwARJjCgxQdWJsaXNoQmF0Y2gSKC5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlcXVlc3QaKS5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlc3BvbnNlYgZwcm90bzM", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
+  fileDesc("CiBiaW1yaWRlL3RyYWNraW5nL3YxL2luZ2VzdC5wcm90bxITYmltcmlkZS50cmFja2luZy52MSLoAgoOUHVibGlzaFJlcXVlc3QSKwoFaGVsbG8YASABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkhlbGxvSAASLgoFZml4ZXMYAiABKAsyHS5iaW1yaWRlLnRyYWNraW5nLnYxLkZpeEJhdGNoSAASOAoMZGV2aWNlX3N0YXRlGAMgASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZUgAEjoKDXRva2VuX3JlZnJlc2gYBCABKAsyIS5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaEgAEjYKC3RyaXBfYWN0aW9uGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5UcmlwQWN0aW9uSAASQAoQbG9jYXRpb25fc2hhcmluZxgGIAEoCzIkLmJpbXJpZGUudHJhY2tpbmcudjEuTG9jYXRpb25TaGFyaW5nSABCCQoHbWVzc2FnZSKCAgoFSGVsbG8SEgoKc2Vzc2lvbl9pZBgBIAEoCRIpCgVwYXJ0eRgCIAEoCzIaLmJpbXJpZGUudHJhY2tpbmcudjEuUGFydHkSEQoJZGV2aWNlX2lkGAMgASgJEhMKC2FwcF92ZXJzaW9uGAQgASgJEhYKDmRldmljZV90aW1lX21zGAUgASgDEhMKC2xhc3RfcmVnaW9uGAYgASgJEi0KCHBvc2l0aW9uGAcgASgLMhsuYmltcmlkZS50cmFja2luZy52MS5MYXRMbmcSNgoMZGV2aWNlX3N0YXRlGAggASgLMiAuYmltcmlkZS50cmFja2luZy52MS5EZXZpY2VTdGF0ZSJ5CghGaXhCYXRjaBInCgVmaXhlcxgBIAMoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuRml4EhYKDmRldmljZV90aW1lX21zGAIgASgDEhAKCGJhdGNoX2lkGAMgASgNEhoKEmFzc2lnbm1lbnRfdmVyc2lvbhgEIAEoBCIdCgxUb2tlblJlZnJlc2gSDQoFdG9rZW4YASABKAkikwEKClRyaXBBY3Rpb24SEQoJYWN0aW9uX2lkGAEgASgNEg8KB3RyaXBfaWQYAiABKAkSMQoEa2luZBgDIAEoDjIjLmJpbXJpZGUudHJhY2tpbmcudjEuVHJpcEFjdGlvbktpbmQSGwoOd2F5cG9pbnRfaW5kZXgYBCABKA1IAIgBAUIRCg9fd2F5cG9pbnRfaW5kZXgiRgoPTG9jYXRpb25TaGFyaW5nEhEKCWFjdGlvbl9pZBgBIAEoDRIPCgd0cmlwX2lkGAIgASgJEg8KB2dyYW50ZWQYAyABKAgirAQKD1B1Ymxpc2hSZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwuYmltcmlkZS50cmFja2luZy52MS5XZWxjb21lSAASJwoDYWNrGAIgASgLMhguYmltcmlkZS50cmFja2luZy52MS5BY2tIABI1Cgphc3NpZ25tZW50GAMgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5Bc3NpZ25tZW50SAASNgoLd2FudGVkX3JhdGUYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGVIABI1CgpzdXBlcnNlZGVkGAUgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5TdXBlcnNlZGVkSAASKwoFZHJhaW4YBiABKAsyGi5iaW1yaWRlLnRyYWNraW5nLnYxLkRyYWluSAASLwoHcHJvYmxlbRgHIAEoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuUHJvYmxlbUgAEikKBG1vdmUYCCABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLk1vdmVIABJJChV0b2tlbl9yZWZyZXNoX3JlcXVlc3QYCSABKAsyKC5iaW1yaWRlLnRyYWNraW5nLnYxLlRva2VuUmVmcmVzaFJlcXVlc3RIABI6Cg1hY3Rpb25fcmVzdWx0GAogASgLMiEuYmltcmlkZS50cmFja2luZy52MS5BY3Rpb25SZXN1bHRIAEIJCgdtZXNzYWdlIoACCgdXZWxjb21lEhUKDXNlc3Npb25fZXBvY2gYASABKAQSFgoOc2VydmVyX3RpbWVfbXMYAiABKAMSDgoGcmVnaW9uGAMgASgJEjMKCmFzc2lnbm1lbnQYBCABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnQSNAoLd2FudGVkX3JhdGUYBSABKAsyHy5iaW1yaWRlLnRyYWNraW5nLnYxLldhbnRlZFJhdGUSHQoQcmVzdW1lX2FmdGVyX3NlcRgGIAEoDUgAiAEBEhcKD2Nsb2NrX29mZnNldF9tcxgHIAEoA0ITChFfcmVzdW1lX2FmdGVyX3NlcSJlCgdWZXJkaWN0EgsKA3NlcRgBIAEoDRIuCgRjb2RlGAIgASgOMiAuYmltcmlkZS50cmFja2luZy52MS5WZXJkaWN0Q29kZRIOCgZyZWFzb24YAyABKAkSDQoFZmllbGQYBCABKAkikwEKA0FjaxIQCghiYXRjaF9pZBgBIAEoDRIuCgh2ZXJkaWN0cxgCIAMoCzIcLmJpbXJpZGUudHJhY2tpbmcudjEuVmVyZGljdBIWCg5yZWNlaXZlZF9hdF9tcxgDIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDRIaChJhc3NpZ25tZW50X3ZlcnNpb24YBSABKAQieQoKQXNzaWdubWVudBIPCgd2ZXJzaW9uGAEgASgEEicKBHRyaXAYAiABKAsyGS5iaW1yaWRlLnRyYWNraW5nLnYxLlRyaXASMQoFZW5kZWQYAyABKAsyIi5iaW1yaWRlLnRyYWNraW5nLnYxLkFzc2lnbm1lbnRFbmQicQoNQXNzaWdubWVudEVuZBIPCgd0cmlwX2lkGAEgASgJEjgKBnJlYXNvbhgCIAEoDjIoLmJpbXJpZGUudHJhY2tpbmcudjEuQXNzaWdubWVudEVuZFJlYXNvbhIVCg1jYW5jZWxfcmVhc29uGAMgASgJImgKCldhbnRlZFJhdGUSEwoLaW50ZXJ2YWxfbXMYASABKA0SDgoGcmVhc29uGAIgASgJEjUKCGFjY3VyYWN5GAMgASgOMiMuYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRBY2N1cmFjeSIsChNUb2tlblJlZnJlc2hSZXF1ZXN0EhUKDWV4cGlyZXNfYXRfbXMYASABKAMiUwoMQWN0aW9uUmVzdWx0EhEKCWFjdGlvbl9pZBgBIAEoDRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIjsKClN1cGVyc2VkZWQSFQoNc2Vzc2lvbl9lcG9jaBgBIAEoBBIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIkCgVEcmFpbhIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAEgASgNIhYKBE1vdmUSDgoGcmVnaW9uGAEgASgJIlwKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBWZpZWxkGAMgASgJEhAKCGJhdGNoX2lkGAQgASgNEhEKCXJldHJ5YWJsZRgFIAEoCCJuChNQdWJsaXNoQmF0Y2hSZXF1ZXN0EikKBWhlbGxvGAEgASgLMhouYmltcmlkZS50cmFja2luZy52MS5IZWxsbxIsCgVmaXhlcxgCIAEoCzIdLmJpbXJpZGUudHJhY2tpbmcudjEuRml4QmF0Y2gigwEKFFB1Ymxpc2hCYXRjaFJlc3BvbnNlEiUKA2FjaxgBIAEoCzIYLmJpbXJpZGUudHJhY2tpbmcudjEuQWNrEjQKC3dhbnRlZF9yYXRlGAIgASgLMh8uYmltcmlkZS50cmFja2luZy52MS5XYW50ZWRSYXRlEg4KBnJlZ2lvbhgDIAEoCSrFAQoOVHJpcEFjdGlvbktpbmQSIAocVFJJUF9BQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhsKF1RSSVBfQUNUSU9OX0tJTkRfQUNDRVBUEAESHAoYVFJJUF9BQ1RJT05fS0lORF9ERUNMSU5FEAISGwoXVFJJUF9BQ1RJT05fS0lORF9BUlJJVkUQAxIaChZUUklQX0FDVElPTl9LSU5EX1NUQVJUEAQSHQoZVFJJUF9BQ1RJT05fS0lORF9DT01QTEVURRAFKs0BCgtWZXJkaWN0Q29kZRIcChhWRVJESUNUX0NPREVfVU5TUEVDSUZJRUQQABIZChVWRVJESUNUX0NPREVfQUNDRVBURUQQARIZChVWRVJESUNUX0NPREVfQlVGRkVSRUQQAhIaChZWRVJESUNUX0NPREVfRFVQTElDQVRFEAMSFQoRVkVSRElDVF9DT0RFX0xBVEUQBBIYChRWRVJESUNUX0NPREVfSU5WQUxJRBAFEh0KGVZFUkRJQ1RfQ09ERV9SQVRFX0xJTUlURUQQBiqqAQoTQXNzaWdubWVudEVuZFJlYXNvbhIlCiFBU1NJR05NRU5UX0VORF9SRUFTT05fVU5TUEVDSUZJRUQQABIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ0FOQ0VMRUQQARIiCh5BU1NJR05NRU5UX0VORF9SRUFTT05fQ09NUExFVEUQAhIkCiBBU1NJR05NRU5UX0VORF9SRUFTT05fUkVBU1NJR05FRBADKoIBCg5XYW50ZWRBY2N1cmFjeRIfChtXQU5URURfQUNDVVJBQ1lfVU5TUEVDSUZJRUQQABIXChNXQU5URURfQUNDVVJBQ1lfTE9XEAESHAoYV0FOVEVEX0FDQ1VSQUNZX0JBTEFOQ0VEEAISGAoUV0FOVEVEX0FDQ1VSQUNZX0hJR0gQAzLOAQoNSW5nZXN0U2VydmljZRJYCgdQdWJsaXNoEiMuYmltcmlkZS50cmFja2luZy52MS5QdWJsaXNoUmVxdWVzdBokLmJpbXJpZGUudHJhY2tpbmcudjEuUHVibGlzaFJlc3BvbnNlKAEwARJjCgxQdWJsaXNoQmF0Y2gSKC5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlcXVlc3QaKS5iaW1yaWRlLnRyYWNraW5nLnYxLlB1Ymxpc2hCYXRjaFJlc3BvbnNlYgZwcm90bzM", [file_bimride_tracking_v1_fix, file_bimride_tracking_v1_trip]);
 
 /**
  * Client to server.
@@ -69,6 +69,14 @@ export type PublishRequest = Message<"bimride.tracking.v1.PublishRequest"> & {
      */
     value: TripAction;
     case: "tripAction";
+  } | {
+    /**
+     * A rider lets their trip's driver see where they are, or no longer.
+     *
+     * @generated from field: bimride.tracking.v1.LocationSharing location_sharing = 6;
+     */
+    value: LocationSharing;
+    case: "locationSharing";
   } | { case: undefined; value?: undefined };
 };
 
@@ -261,6 +269,42 @@ export const TripActionSchema: GenMessage<TripAction> = /*@__PURE__*/
   messageDesc(file_bimride_tracking_v1_ingest, 4);
 
 /**
+ * A rider agrees that the driver of their trip sees where they are until they are picked up, or takes it back. Answered with
+ * an ActionResult; a repeat is no fault. The same as TripService.SetLocationSharing.
+ *
+ * @generated from message bimride.tracking.v1.LocationSharing
+ */
+export type LocationSharing = Message<"bimride.tracking.v1.LocationSharing"> & {
+  /**
+   * Chosen by the client, echoed in the ActionResult.
+   *
+   * @generated from field: uint32 action_id = 1;
+   */
+  actionId: number;
+
+  /**
+   * The trip. NOT_FOUND when it is not the rider's.
+   *
+   * @generated from field: string trip_id = 2;
+   */
+  tripId: string;
+
+  /**
+   * Agreed, or taken back.
+   *
+   * @generated from field: bool granted = 3;
+   */
+  granted: boolean;
+};
+
+/**
+ * Describes the message bimride.tracking.v1.LocationSharing.
+ * Use `create(LocationSharingSchema)` to create a new message.
+ */
+export const LocationSharingSchema: GenMessage<LocationSharing> = /*@__PURE__*/
+  messageDesc(file_bimride_tracking_v1_ingest, 5);
+
+/**
  * Server to client.
  *
  * @generated from message bimride.tracking.v1.PublishResponse
@@ -345,7 +389,7 @@ export type PublishResponse = Message<"bimride.tracking.v1.PublishResponse"> & {
     case: "tokenRefreshRequest";
   } | {
     /**
-     * Answer to a TripAction.
+     * Answer to a TripAction or a LocationSharing.
      *
      * @generated from field: bimride.tracking.v1.ActionResult action_result = 10;
      */
@@ -359,7 +403,7 @@ export type PublishResponse = Message<"bimride.tracking.v1.PublishResponse"> & {
  * Use `create(PublishResponseSchema)` to create a new message.
  */
 export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 5);
+  messageDesc(file_bimride_tracking_v1_ingest, 6);
 
 /**
  * Answer to Hello.
@@ -389,7 +433,7 @@ export type Welcome = Message<"bimride.tracking.v1.Welcome"> & {
   region: string;
 
   /**
-   * What the driver is to do now.
+   * What the driver is to do now; empty for riders.
    *
    * @generated from field: bimride.tracking.v1.Assignment assignment = 4;
    */
@@ -423,7 +467,7 @@ export type Welcome = Message<"bimride.tracking.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 6);
+  messageDesc(file_bimride_tracking_v1_ingest, 7);
 
 /**
  * What became of one fix.
@@ -465,7 +509,7 @@ export type Verdict = Message<"bimride.tracking.v1.Verdict"> & {
  * Use `create(VerdictSchema)` to create a new message.
  */
 export const VerdictSchema: GenMessage<Verdict> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 7);
+  messageDesc(file_bimride_tracking_v1_ingest, 8);
 
 /**
  * Answer to a FixBatch: sent once all its fixes have their verdict. A fix without a verdict (neither the log nor the
@@ -518,7 +562,7 @@ export type Ack = Message<"bimride.tracking.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 8);
+  messageDesc(file_bimride_tracking_v1_ingest, 9);
 
 /**
  * What the driver is to do, whole. A newer version replaces the older.
@@ -553,7 +597,7 @@ export type Assignment = Message<"bimride.tracking.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 9);
+  messageDesc(file_bimride_tracking_v1_ingest, 10);
 
 /**
  * How a trip came to be gone.
@@ -588,7 +632,7 @@ export type AssignmentEnd = Message<"bimride.tracking.v1.AssignmentEnd"> & {
  * Use `create(AssignmentEndSchema)` to create a new message.
  */
 export const AssignmentEndSchema: GenMessage<AssignmentEnd> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 10);
+  messageDesc(file_bimride_tracking_v1_ingest, 11);
 
 /**
  * How often to send positions.
@@ -623,7 +667,7 @@ export type WantedRate = Message<"bimride.tracking.v1.WantedRate"> & {
  * Use `create(WantedRateSchema)` to create a new message.
  */
 export const WantedRateSchema: GenMessage<WantedRate> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 11);
+  messageDesc(file_bimride_tracking_v1_ingest, 12);
 
 /**
  * The token of the stream ends soon. Sent once per token. Without a TokenRefresh in time the stream ends with TOKEN_EXPIRED.
@@ -644,10 +688,10 @@ export type TokenRefreshRequest = Message<"bimride.tracking.v1.TokenRefreshReque
  * Use `create(TokenRefreshRequestSchema)` to create a new message.
  */
 export const TokenRefreshRequestSchema: GenMessage<TokenRefreshRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 12);
+  messageDesc(file_bimride_tracking_v1_ingest, 13);
 
 /**
- * Answer to a TripAction.
+ * Answer to a TripAction or a LocationSharing.
  *
  * @generated from message bimride.tracking.v1.ActionResult
  */
@@ -687,7 +731,7 @@ export type ActionResult = Message<"bimride.tracking.v1.ActionResult"> & {
  * Use `create(ActionResultSchema)` to create a new message.
  */
 export const ActionResultSchema: GenMessage<ActionResult> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 13);
+  messageDesc(file_bimride_tracking_v1_ingest, 14);
 
 /**
  * Another session of the same party took over. Do not reconnect by itself: ask the user which device is to go on.
@@ -715,7 +759,7 @@ export type Superseded = Message<"bimride.tracking.v1.Superseded"> & {
  * Use `create(SupersededSchema)` to create a new message.
  */
 export const SupersededSchema: GenMessage<Superseded> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 14);
+  messageDesc(file_bimride_tracking_v1_ingest, 15);
 
 /**
  * The gateway is going away.
@@ -736,7 +780,7 @@ export type Drain = Message<"bimride.tracking.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 15);
+  messageDesc(file_bimride_tracking_v1_ingest, 16);
 
 /**
  * The party belongs to another region from now on: a car without a trip drove well across a border, or a driver got a
@@ -761,7 +805,7 @@ export type Move = Message<"bimride.tracking.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 16);
+  messageDesc(file_bimride_tracking_v1_ingest, 17);
 
 /**
  * A message could not be taken.
@@ -810,7 +854,7 @@ export type Problem = Message<"bimride.tracking.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 17);
+  messageDesc(file_bimride_tracking_v1_ingest, 18);
 
 /**
  * One batch without a stream.
@@ -838,7 +882,7 @@ export type PublishBatchRequest = Message<"bimride.tracking.v1.PublishBatchReque
  * Use `create(PublishBatchRequestSchema)` to create a new message.
  */
 export const PublishBatchRequestSchema: GenMessage<PublishBatchRequest> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 18);
+  messageDesc(file_bimride_tracking_v1_ingest, 19);
 
 /**
  * Its verdicts.
@@ -873,7 +917,7 @@ export type PublishBatchResponse = Message<"bimride.tracking.v1.PublishBatchResp
  * Use `create(PublishBatchResponseSchema)` to create a new message.
  */
 export const PublishBatchResponseSchema: GenMessage<PublishBatchResponse> = /*@__PURE__*/
-  messageDesc(file_bimride_tracking_v1_ingest, 19);
+  messageDesc(file_bimride_tracking_v1_ingest, 20);
 
 /**
  * What a driver does on their trip.

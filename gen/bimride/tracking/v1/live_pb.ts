@@ -452,7 +452,8 @@ export type WatchTripsResponse = Message<"bimride.tracking.v1.WatchTripsResponse
     case: "unchanged";
   } | {
     /**
-     * Where a waiting rider is, for the trip's driver; sent in full after each snapshot or unchanged.
+     * Where a waiting rider is, for the trip's driver. A snapshot holds all of them; where a trip is resumed without one they
+     * come after its first message. They are not resumed: forget them when a stream ends.
      *
      * @generated from field: bimride.tracking.v1.RiderPlace rider = 7;
      */
