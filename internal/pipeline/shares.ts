@@ -27,25 +27,22 @@ export function sharesChanged(
   }
 }
 
-/** The rider is to be forgotten. */
+/** The rider is to be forgotten: no driver is shown their place. What they agreed to is the trip's to forget. */
 export function sharesErased(
   state: PartitionState,
   entry: { sequence: number },
   riderId: string,
   out: PipelineOutput,
 ): void {
-  for (const share of [...(state.shares.get(riderId) ?? [])]) {
-    hide(share, entry, out);
-    forgetShare(state, share);
-  }
+  for (const share of state.shares.get(riderId) ?? []) hide(share, entry, out);
 }
 
-/** Adds a share as the rider's newest, as it was in a snapshot. */
+/** Adds a share in its place: trip ids sort by creation. */
 export function addShare(state: PartitionState, share: RiderShare): void {
   const { riderId, trip } = share;
-  const shares = state.shares.get(riderId);
-  if (shares) shares.push(share);
-  else state.shares.set(riderId, [share]);
+  const shares = [...(state.shares.get(riderId) ?? []), share];
+  shares.sort((a, b) => (a.trip.tripId < b.trip.tripId ? -1 : 1));
+  state.shares.set(riderId, shares);
   const sharers = state.sharersOf.get(trip.tripId);
   if (sharers) sharers.add(riderId);
   else state.sharersOf.set(trip.tripId, new Set([riderId]));
@@ -75,10 +72,11 @@ function begin(
   out: PipelineOutput,
 ): void {
   if (!isRunning(trip) || shareOf(state, riderId, trip.tripId)) return;
+  const oldest = state.shares.get(riderId)?.at(-limits.maxSharedTripsPerRider);
+  // Older than all of a full list: one that was forgotten, perhaps told of anew by old news.
+  if (oldest && trip.tripId < oldest.trip.tripId) return;
   addShare(state, { riderId, trip, shown: false });
-  const shares = state.shares.get(riderId)!;
-  if (shares.length <= limits.maxSharedTripsPerRider) return;
-  const oldest = shares[0]!;
+  if (!oldest) return;
   hide(oldest, entry, out);
   forgetShare(state, oldest);
 }

@@ -1,11 +1,13 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { STAGES_LOAD, stagesLoad } from "../../bench/stages-load.ts";
+import { PartitionSnapshotSchema } from "../../gen/bimride/state/v1/state_pb.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import type { LogRecord } from "../eventlog/record.ts";
 import { PipelineOutput } from "./output.ts";
 import { createPartitionState, type PipelineEntry, processEntry } from "./pipeline.ts";
-import { decodeState, encodeState } from "./snapshot.ts";
+import { decodeState, encodeState, STATE_FORMAT } from "./snapshot.ts";
 import type { PartitionState } from "./state.ts";
 
 const LIMITS = { ...DEFAULT_LIMITS, partitions: 1 };
@@ -86,6 +88,17 @@ describe("a snapshot of the pipeline", () => {
 
   it("of an empty partition is an empty partition", () => {
     expect(decodeState(encodeState(createPartitionState(7)))).toEqual(createPartitionState(7));
+  });
+
+  it("of the format before is read: nobody shares a place", () => {
+    const state = createPartitionState(3);
+    outputsOf(state, entriesOf(1));
+    const before = fromBinary(PartitionSnapshotSchema, encodeState(state));
+    before.format = STATE_FORMAT - 1;
+    before.shares = [];
+    expect(decodeState(toBinary(PartitionSnapshotSchema, before), LIMITS)).toEqual(
+      decodeState(encodeState(state), LIMITS),
+    );
   });
 
   it("that is damaged or of another format is refused", () => {

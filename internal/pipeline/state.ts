@@ -23,7 +23,7 @@ export type PartitionState = {
   trips: Map<string, TripState>;
   /** Running trip by driver id; follows from `trips`. */
   tripOfDriver: Map<string, TripState>;
-  /** Trips whose driver a rider lets see where they are, or did, by rider id: the newest last, bounded. */
+  /** Trips whose driver a rider lets see where they are, or did, by rider id: at most maxSharedTripsPerRider, the newest last. */
   shares: Map<string, RiderShare[]>;
   /** Riders with a share by trip id; follows from `shares`. */
   sharersOf: Map<string, Set<string>>;
