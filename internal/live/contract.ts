@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import type { LiveChange } from "../core/live.ts";
+import type { LiveChange, RiderPlace } from "../core/live.ts";
 import type { LiveBus, PartyMessage } from "./bus.ts";
-import { ChangeMaker } from "./kit.ts";
+import { ChangeMaker, positionAt } from "./kit.ts";
 
 const A = "se1-0000000000000000000000000a";
 const B = "se1-0000000000000000000000000b";
@@ -89,6 +89,30 @@ export function liveBusContract(
       await settled();
       await settled();
       expect(heard).toEqual([first.version.sequence, second.version.sequence]);
+    });
+
+    it("brings waiting riders' places to those who subscribed to them, and not to those who watch the trip", async () => {
+      const { bus, settled } = await open();
+      await using _bus = bus;
+      const watching = vi.fn();
+      const heard: RiderPlace[] = [];
+      const other = vi.fn();
+      await bus.subscribe(A, watching);
+      const subscription = await bus.subscribeRiders(A, (place) => heard.push(place));
+      await bus.subscribeRiders(B, other);
+      const about = { tripId: A, riderId: "r1" };
+      const meant: RiderPlace[] = [
+        { ...about, sequence: 2 ** 40, index: 0, position: { ...positionAt(5), speedMps: Number.NaN } },
+        { ...about, sequence: 2 ** 40, index: 1, position: undefined },
+      ];
+      for (const place of meant) bus.publishRider(place);
+      await settled();
+      subscription[Symbol.dispose]();
+      bus.publishRider({ ...about, sequence: 2 ** 40 + 1, index: 0, position: positionAt(6) });
+      await settled();
+      expect(heard).toEqual(meant);
+      expect(watching).not.toHaveBeenCalled();
+      expect(other).not.toHaveBeenCalled();
     });
 
     it("brings messages to the streams of their party", async () => {

@@ -205,6 +205,7 @@ describe("access", () => {
     status: () => service.setStatus(who, tripId, "ENROUTE_TO_PICKUP", 0),
     update: () => service.updateTrip(who, tripId, { riderIds: ["r1"] }, 0),
     act: () => service.act(who, tripId, "arrive", 0),
+    share: () => service.shareLocation(who, tripId, true),
     cancel: () => service.cancel(who, tripId, ""),
   });
   const outcome = (attempt: () => Promise<Trip>) =>
@@ -218,12 +219,13 @@ describe("access", () => {
     const trip = await service.createTrip(BACKEND, request("k1"));
     const missing = { tripId: newTripId("se1", 0, new Uint8Array(10)) };
     const no = "NOT_FOUND";
-    const none = { read: no, status: no, update: no, act: no, cancel: no };
+    const none = { read: no, status: no, update: no, act: no, share: no, cancel: no };
     const reader = {
       read: "ok",
       status: "ROLE_FORBIDDEN",
       update: "ROLE_FORBIDDEN",
       act: "ROLE_FORBIDDEN",
+      share: "ROLE_FORBIDDEN",
       cancel: "ROLE_FORBIDDEN",
     };
     const table: [Principal, Record<string, string>][] = [
@@ -231,12 +233,12 @@ describe("access", () => {
       [as("rider", "r2"), none],
       [as("rider", "d1"), none],
       [as("driver", "r1"), none],
-      [as("rider", "r1"), reader],
+      [as("rider", "r1"), { ...reader, share: "ok" }],
       [as("support"), reader],
       [as("ops"), reader],
       [as("admin"), reader],
       [as("driver", "d1"), { ...reader, status: "ok", act: "ok" }],
-      [BACKEND, { read: "ok", status: "ok", update: "ok", act: "ok", cancel: "ok" }],
+      [BACKEND, { read: "ok", status: "ok", update: "ok", act: "ok", share: "ROLE_FORBIDDEN", cancel: "ok" }],
     ];
     for (const [who, expected] of table)
       for (const [name, attempt] of Object.entries(attempts(service, who, trip)))
@@ -244,6 +246,37 @@ describe("access", () => {
     for (const [who] of table)
       for (const attempt of Object.values(attempts(service, who, missing)))
         expect(await outcome(attempt)).toBe("NOT_FOUND");
+  });
+
+  it("lets riders share their own place and nobody else's", async () => {
+    const { service } = await scene();
+    const { tripId } = await service.createTrip(BACKEND, request("k1", { riderIds: ["r1", "r2"] }));
+    const shared = await service.shareLocation(as("rider", "r2"), tripId, true);
+    expect(shared).toMatchObject({ version: 2, sharingRiderIds: ["r2"] });
+    expect(await service.shareLocation(as("rider", "r2"), tripId, true)).toEqual(shared);
+    await service.shareLocation(as("rider", "r1"), tripId, false);
+    expect(await service.shareLocation(as("rider", "r2"), tripId, false)).toMatchObject({
+      sharingRiderIds: [],
+    });
+  });
+
+  it("tells the partition of a rider who shares their place, until after they took it back, and their streams", async () => {
+    const { service, log, bus } = await scene();
+    const heard: PartyMessage[] = [];
+    await bus.listen("rider/r2", (message) => heard.push(message));
+    const riderIds = ["r1", "r2"];
+    const { tripId } = await service.createTrip(BACKEND, request("k1", { riderIds }));
+    expect(await told(log, "rider", "r2")).toEqual([]);
+    await service.shareLocation(as("rider", "r2"), tripId, true);
+    await service.setStatus(BACKEND, tripId, "ENROUTE_TO_PICKUP", 0);
+    await service.shareLocation(as("rider", "r2"), tripId, false);
+    await service.setStatus(BACKEND, tripId, "ARRIVED_AT_PICKUP", 0);
+    expect(await told(log, "rider", "r2")).toEqual([2, 3, 4]);
+    await service.shareLocation(as("rider", "r2"), tripId, true);
+    await service.updateTrip(BACKEND, tripId, { riderIds: ["r1"] }, 0);
+    await service.cancel(BACKEND, tripId, "");
+    expect(await told(log, "rider", "r2")).toEqual([2, 3, 4, 6, 7]);
+    expect(heard).toHaveLength(7);
   });
 
   it("lets riders and drivers list their own trips only", async () => {

@@ -323,6 +323,12 @@ const edits: fc.Arbitrary<TripEdit> = fc.oneof(
     atMs,
   }),
   fc.record({
+    kind: fc.constant("sharing" as const),
+    riderId: fc.constantFrom("r1", "r2"),
+    granted: fc.boolean(),
+    atMs,
+  }),
+  fc.record({
     kind: fc.constant("cancel" as const),
     reason: fc.string({ maxLength: 5 }),
     atMs,
@@ -352,9 +358,46 @@ function expectSound(current: Trip): void {
     expect(waypointIndex).toBe(waypoints.length);
     expect(current.statusSource).toBe("explicit");
   }
+  for (const riderId of current.sharingRiderIds) expect(current.riderIds).toContain(riderId);
   const open = assignments.filter((span) => span.toMs === 0).map((span) => span.driverId);
   expect(open).toEqual(isRunning(current) && current.driverId ? [current.driverId] : []);
 }
+
+describe("sharing", () => {
+  const share = (granted: boolean, riderId = "r1"): TripEdit => ({
+    kind: "sharing",
+    riderId,
+    granted,
+    atMs: 2_000,
+  });
+
+  it("is granted and taken back by a rider of the trip, a version each; a repeat changes nothing", () => {
+    const start = trip();
+    expect(start.sharingRiderIds).toEqual([]);
+    const granted = edited(start, share(true));
+    expect(granted).toMatchObject({ version: 2, generation: 1, sharingRiderIds: ["r1"], updatedAtMs: 2_000 });
+    expect(applyEdit(granted, share(true))).toEqual({ outcome: "unchanged" });
+    const back = edited(granted, share(false));
+    expect(back).toMatchObject({ version: 3, sharingRiderIds: [] });
+    expect(applyEdit(back, share(false))).toEqual({ outcome: "unchanged" });
+  });
+
+  it("is refused after the trip's end, and to who is not on it", () => {
+    const over = edited(trip(), { kind: "cancel", reason: "", atMs: 3_000 });
+    for (const granted of [true, false])
+      expect(applyEdit(over, share(granted))).toMatchObject({ outcome: "refused", code: "TRIP_ENDED" });
+    expect(applyEdit(trip(), share(true, "r2"))).toMatchObject({ outcome: "refused", code: "NOT_FOUND" });
+  });
+
+  it("ends for a rider who is taken off the trip, also when put on again, and for no other", () => {
+    const both = edited(trip(), { kind: "update", riderIds: ["r1", "r2"], atMs: 2_000 });
+    const shared = edited(both, share(true), share(true, "r2"));
+    const alone = edited(shared, { kind: "update", riderIds: ["r2"], atMs: 2_000 });
+    expect(alone.sharingRiderIds).toEqual(["r2"]);
+    const again = edited(alone, { kind: "update", riderIds: ["r1", "r2"], atMs: 2_000 });
+    expect(again.sharingRiderIds).toEqual(["r2"]);
+  });
+});
 
 describe("any sequence of edits", () => {
   it("leads only to sound trips, one version at a time, over no leg twice unless a person says so", () => {

@@ -176,6 +176,34 @@ export function streamConformance(rig: Rig): void {
     expect(await nth(client, "actionResult")).toMatchObject({ actionId: 1, code: "ROLE_FORBIDDEN" });
   });
 
+  test("carries out what a rider says of the sharing of their place, and a driver says nothing there", async () => {
+    const tripId = "test-01arz3ndektsv4rrffq69g5fav";
+    const riderId = `rider-${rig.gateway.trips.sharings.length}`;
+    const client = connect(await rig.gateway.token("rider", riderId));
+    client.send(helloMessage("session-1"));
+    expect((await nth(client, "welcome")).assignment?.trip).toBeUndefined();
+    const send = (to: typeof client, actionId: number, granted: boolean, id = tripId) => {
+      const value = { actionId, tripId: id, granted };
+      to.send(create(PublishRequestSchema, { message: { case: "locationSharing", value } }));
+    };
+    send(client, 1, true);
+    expect(await nth(client, "actionResult")).toMatchObject({ actionId: 1, code: "" });
+    send(client, 2, false);
+    expect(await nth(client, "actionResult", 2)).toMatchObject({ actionId: 2, code: "" });
+    const said = rig.gateway.trips.sharings.filter((sharing) => sharing.riderId === riderId);
+    expect(said.map(({ granted }) => granted)).toEqual([true, false]);
+    send(client, 3, true, "../etc");
+    expect(await nth(client, "actionResult", 3)).toMatchObject({ actionId: 3, code: "NOT_FOUND" });
+    rig.gateway.trips.actFailure = "TRIP_ENDED";
+    send(client, 4, true);
+    const late = await nth(client, "actionResult", 4);
+    rig.gateway.trips.actFailure = undefined;
+    expect(late).toMatchObject({ actionId: 4, code: "TRIP_ENDED", retryable: false });
+    const { client: driver } = await open();
+    send(driver, 5, true);
+    expect(await nth(driver, "actionResult")).toMatchObject({ actionId: 5, code: "ROLE_FORBIDDEN" });
+  });
+
   test("asks for a fresh token once before the old one ends", async () => {
     const client = connect(await rig.gateway.token("driver", "driver-asked", 120_000));
     client.send(helloMessage("session-1"));
