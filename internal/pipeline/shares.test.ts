@@ -250,6 +250,14 @@ describe("riders' places in the pipeline", () => {
     const outs = run(state, entries);
     const last = outs.at(-1)!.riders.map(({ tripId }) => tripId);
     expect(last).toEqual(trips.slice(-LIMITS.maxSharedTripsPerRider).map(({ tripId }) => tripId));
+    // Old news of one that was forgotten does not bring it back.
+    const again = batchOf(T0 + 60_000, [fixOf(99, T0 + 59_000, 0)], { party });
+    const stale: LogRecord[] = [{ kind: "tripChange", receivedAtMs: T0 + 60_000, trip: trips[0]! }, again];
+    const [, shown] = run(
+      state,
+      stale.map((record, i) => ({ sequence: entries.length + 1 + i, loggedAtMs: T0, records: [record] })),
+    );
+    expect(shown?.riders.map(({ tripId }) => tripId)).toEqual(last);
     const gone = outs.flatMap(({ riders }) => riders).filter(({ position }) => !position);
     expect(gone.map(({ tripId }) => tripId)).toEqual(trips.slice(0, 2).map(({ tripId }) => tripId));
   });

@@ -59,7 +59,7 @@ export function tripIn(region: string, driverId: string, version = 1): Trip {
 type Kind = ServerMessage["kind"];
 type Of<K extends Kind> = Extract<ServerMessage, { kind: K }>;
 
-/** A driver's phone on the gateway's session itself, without a transport. */
+/** A driver's or rider's phone on the gateway's session itself, without a transport. */
 export class RegionPhone {
   readonly answers: ServerMessage[] = [];
   /** The code that the stream ended with, empty for none; undefined while it runs. */
@@ -70,12 +70,18 @@ export class RegionPhone {
   #seq: number;
   #batchId = 0;
 
-  constructor(gateway: TestGateway, driver: string, sessionId = "session-1", firstSeq = 0) {
+  constructor(
+    gateway: TestGateway,
+    subject: string,
+    sessionId = "session-1",
+    firstSeq = 0,
+    role: "driver" | "rider" = "driver",
+  ) {
     this.#gateway = gateway;
     this.#sessionId = sessionId;
     this.#seq = firstSeq;
     this.#session = gateway.ingest.openSession({
-      principal: { role: "driver", subject: driver, expiresAtMs: Number.MAX_SAFE_INTEGER },
+      principal: { role, subject, expiresAtMs: Number.MAX_SAFE_INTEGER },
       transport: "grpc",
       traceparent: "",
       port: {

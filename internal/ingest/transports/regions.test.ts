@@ -58,6 +58,37 @@ describe("the region of a Hello", () => {
   });
 });
 
+describe("a rider", () => {
+  const riderOn = (region: string, riderId: string, version = 1) => {
+    const trip = { ...tripIn(region, `driver-of-${riderId}`, version), riderIds: [riderId] };
+    gateway.trips.byDriver.set(trip.driverId, trip);
+    const told = { partyKey: `rider/${riderId}`, kind: "assignmentChanged" } as const;
+    gateway.bus.notify({ ...told, tripId: trip.tripId, tripVersion: version });
+  };
+
+  test("belongs to the region of their trip, from Hello on, and is told nothing to do", async () => {
+    riderOn("north", "rider-early");
+    const phone = new RegionPhone(gateway, "rider-early", "session-1", 0, "rider");
+    const welcome = await phone.hello({ position: northOf(-9_000), lastRegion: "south" });
+    expect(welcome).toMatchObject({ region: "north", assignment: { trip: undefined } });
+    await phone.drive(-9_000);
+    expect(await storedIn(gateway, "north", "rider-early")).toEqual([0]);
+  });
+
+  test("is moved there when the trip comes later, so that their place meets the trip", async () => {
+    const phone = new RegionPhone(gateway, "rider-late", "session-1", 0, "rider");
+    expect((await phone.hello({ position: northOf(-9_000) })).region).toBe("south");
+    await phone.drive(-9_000);
+    riderOn("north", "rider-late");
+    await phone.nth("move");
+    expect(phone.moves).toEqual(["north"]);
+    await phone.drive(-9_000);
+    expect(await storedIn(gateway, "south", "rider-late")).toEqual([0]);
+    expect(await storedIn(gateway, "north", "rider-late")).toEqual([1]);
+    expect(phone.all("assignment")).toEqual([]);
+  });
+});
+
 describe("a car without a trip", () => {
   test("is moved when it is well across the border; its session goes on there under the same epoch", async () => {
     const driver = nextDriver();
