@@ -108,6 +108,40 @@ describeInChromium("the rider page", () => {
     await page.getByRole("link", { name: "See all running trips" }).waitFor({ timeout: LOAD_MS });
   });
 
+  it("lets the driver see where the rider is from the switch on until the pickup, and the driver's page shows it", async () => {
+    await using car = await startTestCar(app);
+    await using browser = await openPage();
+    const { page, context, faults } = browser;
+    await context.grantPermissions(["geolocation"], { origin: app.httpUrl });
+    await context.setGeolocation({ latitude: 57.7178, longitude: 12.035, accuracy: 8 });
+    await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
+    const choice = page.getByRole("checkbox", { name: "Show the driver where I am until I'm picked up" });
+    await choice.waitFor({ timeout: LOAD_MS });
+    expect(await choice.isChecked()).toBe(false);
+
+    await using other = await openPage();
+    const driver = other.page;
+    const token = await app.mint("driver", car.driverId);
+    await driver.addInitScript((text) => {
+      (globalThis as { bimride?: object }).bimride = { token: () => text };
+    }, token);
+    await driver.goto(`${app.httpUrl}/trip/${car.tripId}`);
+    await driver.waitForSelector(".car-marker", { timeout: LOAD_MS });
+    expect(await driver.locator(".rider-marker").count()).toBe(0);
+    expect(await driver.getByRole("checkbox").count()).toBe(0);
+
+    await choice.click();
+    await driver.locator(".rider-marker").waitFor({ timeout: LOAD_MS });
+    await expect.poll(() => choice.isChecked()).toBe(true);
+    await car.setStatus(TripStatus.ARRIVED_AT_PICKUP);
+    await driver.getByRole("heading", { name: "Your driver is here" }).waitFor();
+    expect(await driver.locator(".rider-marker").count()).toBe(1);
+    await car.setStatus(TripStatus.ENROUTE_TO_DROPOFF);
+    await expect.poll(() => driver.locator(".rider-marker").count(), { timeout: LOAD_MS }).toBe(0);
+    await expect.poll(() => choice.count()).toBe(0);
+    expect([...faults, ...other.faults]).toEqual([]);
+  });
+
   it("is reached from the landing page by keyboard alone, and used so", async () => {
     await using browser = await openPage();
     const { page } = browser;

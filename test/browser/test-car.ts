@@ -14,6 +14,7 @@ const SEND_EVERY_MS = 1_000;
 /** A car of the test's own, driving steadily eastwards on a trip of its own until told otherwise. */
 export type TestCar = AsyncDisposable & {
   tripId: string;
+  driverId: string;
   /** The phone falls silent; the car is where it was. */
   fallSilent(): void;
   drive(): void;
@@ -55,6 +56,7 @@ export async function startTestCar(
   if (options.withDriver !== false) await setStatus(TripStatus.ENROUTE_TO_PICKUP);
   return {
     tripId,
+    driverId,
     fallSilent: () => stopSending.pause(true),
     drive: () => stopSending.pause(false),
     setStatus,

@@ -133,3 +133,11 @@ export const update = (tripId: string, of: LiveVersion, atMs = Date.now()) =>
       value: { tripId, version: of, position: positionAt(atMs), freshness: fresh(atMs) },
     },
   });
+
+export const rider = (tripId: string, riderId: string, atMs?: number) =>
+  create(WatchTripsResponseSchema, {
+    message: {
+      case: "rider",
+      value: { tripId, riderId, ...(atMs !== undefined && { position: positionAt(atMs) }) },
+    },
+  });

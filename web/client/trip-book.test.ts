@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { snapshot, update, version } from "./fake-transport.ts";
+import { rider, snapshot, started, update, version } from "./fake-transport.ts";
 import { compareLiveVersions, type LiveVersion } from "./live-version.ts";
 import { TripBook } from "./trip-book.ts";
 import { MAX_TRAIL_POINTS } from "./trip-state.ts";
@@ -45,4 +45,31 @@ it("shows strictly newer versions only, whatever two sessions bring in whatever 
       }
     }),
   );
+});
+
+it("keeps the newest place of each rider, beside the version, until they are gone or a new stream begins", () => {
+  const book = new TripBook([TRIP], clock);
+  const changes: string[] = [];
+  book.subscribe((_state, change) => changes.push(change));
+  const riders = () =>
+    book.states.get(TRIP)!.riders.map(({ riderId, position }) => [riderId, Number(position?.capturedAtMs)]);
+  book.take(snapshot(TRIP, version(1), 5));
+  book.take(rider(TRIP, "ann", 10));
+  book.take(rider(TRIP, "bob", 11));
+  book.take(rider(TRIP, "ann", 12));
+  book.take(update(TRIP, version(2), 13));
+  expect(riders()).toEqual([
+    ["bob", 11],
+    ["ann", 12],
+  ]);
+  book.take(rider(TRIP, "bob"));
+  expect(riders()).toEqual([["ann", 12]]);
+  expect(book.states.get(TRIP)!.version?.sequence).toBe(2n);
+  expect(changes.slice(-3)).toEqual(["riders", "version", "riders"]);
+  book.take(started(20, 1_000));
+  expect(riders()).toEqual([]);
+  // A polled answer of the same version may bring riders too.
+  book.take(rider(TRIP, "ann", 14));
+  book.take(snapshot(TRIP, version(2), 13));
+  expect(riders()).toEqual([]);
 });

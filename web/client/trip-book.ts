@@ -2,12 +2,14 @@ import type { WatchTripsResponse } from "../../gen/bimride/tracking/v1/live_pb.t
 import { type Connection, type ConnectionReason, describeConnection } from "./connection.ts";
 import {
   applyFreshness,
+  applyRider,
   applySnapshot,
   applyUpdate,
   assumeFreshness,
   emptyState,
   type LiveState,
   withFreshness,
+  withRiders,
 } from "./trip-state.ts";
 import type { WatchClock } from "./watch-clock.ts";
 
@@ -22,7 +24,7 @@ export type TripState = LiveState & {
 };
 
 /** What is different from the state before. With `version` the position, trail, trip or freshness may have changed. */
-export type TripStateChange = "version" | "freshness" | "connection" | "problem";
+export type TripStateChange = "version" | "freshness" | "riders" | "connection" | "problem";
 
 /** How much longer than the server's own limits a silence is trusted, milliseconds: the server's word comes first. */
 const FRESHNESS_SLACK_MS = 5_000;
@@ -61,11 +63,20 @@ export class TripBook {
     const { message } = response;
     switch (message.case) {
       case "started":
+        // Where riders are is not resumed: what still holds is told anew.
+        for (const { tripId } of [...this.states.values()])
+          this.#setRiders(tripId, (state) => withRiders(state, []));
+        this.#serverOffsetMs = Number(message.value.serverTimeMs) - this.#clock.now();
+        return;
       case "heartbeat":
         this.#serverOffsetMs = Number(message.value.serverTimeMs) - this.#clock.now();
         return;
       case "snapshot":
         this.#advance(message.value.trip?.tripId, (state) => applySnapshot(state, message.value));
+        this.#setRiders(message.value.trip?.tripId, (state) => withRiders(state, message.value.riders));
+        return;
+      case "rider":
+        this.#setRiders(message.value.tripId, (state) => applyRider(state, message.value));
         return;
       case "update":
         this.#advance(message.value.tripId, (state) => applyUpdate(state, message.value));
@@ -146,6 +157,13 @@ export class TripBook {
     if (next === state) return;
     const change = next.version === state.version ? "freshness" : "version";
     this.#set({ ...next, connection: state.connection, problem: undefined }, change);
+  }
+
+  #setRiders(tripId: string | undefined, apply: (state: LiveState) => LiveState): void {
+    const state = tripId === undefined ? undefined : this.states.get(tripId);
+    if (!state) return;
+    const { riders } = apply(state);
+    if (riders !== state.riders) this.#set({ ...state, riders }, "riders");
   }
 
   #set(state: TripState, change: TripStateChange): void {

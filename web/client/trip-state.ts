@@ -2,6 +2,7 @@ import {
   Freshness,
   FreshnessReason,
   type LiveTrip,
+  type RiderPlace,
   type TrailPoint,
   type TripUpdate,
   type VehiclePosition,
@@ -33,7 +34,11 @@ export type LiveState = {
   /** Oldest first, at most {@link MAX_TRAIL_POINTS}. Ends with the current position. */
   trail: readonly TrailPoint[];
   freshness: FreshnessView;
+  /** Riders who wait for the pickup and let the driver see where they are: told to the trip's driver alone. */
+  riders: readonly RiderPlace[];
 };
+
+const NO_RIDERS: readonly RiderPlace[] = Object.freeze([]);
 
 export const UNKNOWN_FRESHNESS: FreshnessView = Object.freeze({
   freshness: Freshness.UNSPECIFIED,
@@ -51,7 +56,19 @@ export function emptyState(tripId: string): LiveState {
     position: undefined,
     trail: [],
     freshness: UNKNOWN_FRESHNESS,
+    riders: NO_RIDERS,
   };
+}
+
+/** With these riders, which have no part in the version. The same object when there are none before and after. */
+export function withRiders(state: LiveState, riders: readonly RiderPlace[]): LiveState {
+  return state.riders.length + riders.length === 0 ? state : { ...state, riders };
+}
+
+/** Takes the newest place of a rider; one without a position is shown no more. */
+export function applyRider(state: LiveState, place: RiderPlace): LiveState {
+  const others = state.riders.filter(({ riderId }) => riderId !== place.riderId);
+  return withRiders(state, place.position ? [...others, place] : others);
 }
 
 function freshnessOf(wire: WireFreshness | undefined): FreshnessView | undefined {
@@ -111,6 +128,7 @@ export function applySnapshot(state: LiveState, live: LiveTrip): LiveState {
     position,
     trail: mergeTrail(live.trail, position ? [trailPointOf(position)] : []),
     freshness: freshnessOf(live.freshness) ?? UNKNOWN_FRESHNESS,
+    riders: state.riders,
   };
 }
 
@@ -134,6 +152,7 @@ export function applyUpdate(state: LiveState, update: TripUpdate): LiveState {
     position: update.position ?? (otherCar ? undefined : state.position),
     trail: more.length > 0 ? mergeTrail(before, more) : before,
     freshness: freshnessOf(update.freshness) ?? state.freshness,
+    riders: state.riders,
   };
 }
 

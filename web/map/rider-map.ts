@@ -1,10 +1,11 @@
 import type { FeatureCollection } from "geojson";
 import { type GeoJSONSource, LngLatBounds, Marker as MapMarker } from "maplibre-gl";
-import type { TrailPoint } from "../../gen/bimride/tracking/v1/live_pb.ts";
+import type { RiderPlace, TrailPoint } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import type { Trip, Waypoint } from "../../gen/bimride/tracking/v1/trip_pb.ts";
 import type { Pose } from "../motion/pose.ts";
 import { carElement } from "./car-icon.ts";
 import type { BaseMap } from "./create-map.ts";
+import { riderElement } from "./rider-element.ts";
 import { waypointElement } from "./waypoint-element.ts";
 
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
@@ -36,6 +37,7 @@ export class RiderMap {
   readonly #insets: () => Insets;
   readonly #calm: () => boolean;
   readonly #placeOf: (stop: Waypoint) => string | undefined;
+  readonly #riders = new Map<string, MapMarker>();
   #stops: MapMarker[] = [];
   #stopsKey = "";
   #trip: Trip | undefined;
@@ -123,6 +125,25 @@ export class RiderMap {
       if (Number(point.capturedAtMs) < pose.tMs) way.push([point.longitudeE7 / 1e7, point.latitudeE7 / 1e7]);
     way.push([pose.lonDeg, pose.latDeg]);
     this.#base.map.getSource<GeoJSONSource>("trail")?.setData(line(way));
+  }
+
+  /** Draws the riders who wait, for the driver who may see them. */
+  showRiders(riders: readonly RiderPlace[]): void {
+    const shown = new Set(riders.map(({ riderId }) => riderId));
+    for (const [riderId, marker] of this.#riders) {
+      if (shown.has(riderId)) continue;
+      marker.remove();
+      this.#riders.delete(riderId);
+    }
+    for (const { riderId, position } of riders) {
+      if (!position) continue;
+      const known = this.#riders.get(riderId);
+      const marker = known ?? new MapMarker({ element: riderElement() });
+      marker.setLngLat([position.longitudeE7 / 1e7, position.latitudeE7 / 1e7]);
+      if (known) continue;
+      marker.addTo(this.#base.map);
+      this.#riders.set(riderId, marker);
+    }
   }
 
   /** Brings the car and the stop it is bound for into view, and keeps to it. */

@@ -63,6 +63,7 @@ export function MapPane({ watched, streets, styleUrl, onBroken }: Props) {
       const pose = feed.current.marker.sample(serverNow());
       if (feed.current.newTrip) map.showTrip(state.trip);
       map.showCar(pose, state.trail, state.freshness.freshness >= Freshness.STALE);
+      map.showRiders(state.riders);
       map.frame(pose, feed.current.newTrip);
       if (container.current) container.current.dataset.mode = pose?.mode ?? "none";
     });

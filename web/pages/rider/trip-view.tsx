@@ -10,6 +10,7 @@ import { InWords } from "./in-words.tsx";
 import { MapPane } from "./map-pane.tsx";
 import { Notice } from "./notice.tsx";
 import { Route } from "./route.tsx";
+import { SharePlace } from "./share-place.tsx";
 import { useStreets } from "./use-streets.ts";
 import { useTrip } from "./use-trip.ts";
 
@@ -42,6 +43,7 @@ export function TripView({ tripId, settings, token }: Props) {
         {state && trip && !isOver(trip) && !ended && <FreshnessLine state={state} />}
         {ended && <p class="lead">{`${ended.title}. ${ended.text}`}</p>}
         {trip?.cancelReason && <p class="lead">{trip.cancelReason}</p>}
+        {trip && !ended && <SharePlace trip={trip} token={token} />}
         {trip && <Route trip={trip} streets={streets} />}
         {state && trip && <InWords state={state} streets={streets} open={map === "off"} />}
         {map === "off" && (
