@@ -316,6 +316,7 @@ const MESSAGE_NAMES = [
   "UpdateTripRequest",
   "SetTripStatusRequest",
   "CancelTripRequest",
+  "SetLocationSharingRequest",
   "ListTripsResponse",
   "GetLiveTripResponse",
   "GetTrackResponse",
