@@ -60,6 +60,11 @@ export const ERRORS = {
     false,
     "The session id must be 8 to 64 characters of A-Z a-z 0-9 _ -.",
   ),
+  TOPIC_FORBIDDEN: kind(
+    "permission_denied",
+    false,
+    "MQTT: a party publishes only to its own v1/<kind>/<id>/fixes and subscribes only to its own v1/<kind>/<id>/down.",
+  ),
   BATCH_EMPTY: kind("invalid_argument", false, "A batch needs at least one fix."),
   BATCH_TOO_LARGE: kind("invalid_argument", false, "Too many fixes in one batch: split it."),
   POSITION_INVALID: kind(

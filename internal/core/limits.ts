@@ -15,6 +15,8 @@ export const DEFAULT_LIMITS = {
   maxPendingFixesPerSession: 20_000,
   /** Bytes of answers that a client has not read; more ends its stream with CLIENT_TOO_SLOW. */
   maxUnreadAnswerBytes: 1 << 20,
+  /** MQTT publishes of QoS 1 and 2 of a connection without their PUBACK or PUBREC; at it nothing more is read until one has it. */
+  maxUnackedPublishes: 100,
   /** Bytes of a JSON body of POST /v1/fixes, so that a full batch fits in; more: 413. */
   maxJsonBodyBytes: 4 << 20,
   /** Open ingest streams per gateway; more: OVERLOADED. */

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { VERDICT_CODES, type Verdict } from "./messages.ts";
 
-const TRANSPORTS = ["grpc", "websocket", "http"] as const;
+const TRANSPORTS = ["grpc", "websocket", "http", "mqtt"] as const;
 /** The ways in, as labels and log fields. */
 export type Transport = (typeof TRANSPORTS)[number];
 

@@ -6,7 +6,7 @@
  *
  * | bound | at it |
  * |---|---|
- * | maxMessageBytes | gRPC and WebSocket: the stream ends with MESSAGE_TOO_LARGE; HTTP answers 413 |
+ * | maxMessageBytes | gRPC, WebSocket and MQTT: the stream ends with MESSAGE_TOO_LARGE; HTTP answers 413 |
  * | maxJsonBodyBytes (HTTP JSON only) | 413 MESSAGE_TOO_LARGE |
  * | maxFixesPerMessage, maxFixesPerBatch | BATCH_TOO_LARGE, nothing of the batch stored, the stream goes on |
  * | maxFixesPerSecondPerSession, maxFixBurstPerSession | RATE_LIMITED verdicts with retry_after_ms |
@@ -14,9 +14,10 @@
  * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction, LocationSharing and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
  * | maxPendingLogBytes | verdicts withheld: Problem LOG_UNAVAILABLE on streams, 503 on HTTP |
  * | gateway.spool_max_bytes while the log is away | the same with LOG_FULL |
+ * | maxUnackedPublishes (MQTT) | nothing more is read of the connection until a publish is acknowledged |
  * | maxUnreadAnswerBytes | the stream ends with CLIENT_TOO_SLOW |
  * | MAX_HELD_ANSWERS before Welcome | the stream ends with CLIENT_TOO_SLOW |
- * | helloTimeoutMs | the stream ends with HELLO_EXPECTED |
+ * | helloTimeoutMs | the stream ends with HELLO_EXPECTED (MQTT: a connection without CONNECT) |
  * | ingestIdleTimeoutMs | the stream ends with IDLE_TIMEOUT |
  * | the token's expiry without a TokenRefresh | the stream ends with TOKEN_EXPIRED |
  * | maxIngestStreams | a new stream is refused with OVERLOADED |
@@ -36,6 +37,7 @@ import type { Announcer } from "./announcer.ts";
 import { Answers, problemOf, resultOf, type StreamPort } from "./answers.ts";
 import { Caller, partyOf } from "./caller.ts";
 import type { IngestEvents, Transport } from "./events.ts";
+import { HeldBatches, type OnSettled } from "./held-batches.ts";
 import type { Home, Homes } from "./homes.ts";
 import type { Intake } from "./intake.ts";
 import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
@@ -80,6 +82,7 @@ export class IngestSession implements RegisteredStream {
   readonly #answers: Answers;
   readonly #feed: PartyFeed;
   readonly #control: TokenBucket;
+  readonly #held = new HeldBatches();
   readonly #openedMs: number;
   #phase: "greeting" | "opening" | "open" | "ended" = "greeting";
   #state: SessionState | undefined;
@@ -108,8 +111,11 @@ export class IngestSession implements RegisteredStream {
     return this.#state;
   }
 
-  /** Takes one decoded message. Never throws: what is wrong with it goes to the client. */
-  receive(message: ClientMessage): void {
+  /**
+   * Takes one decoded message. Never throws: what is wrong with it goes to the client.
+   * @param settled told how a batch of fixes ended, for transports that answer for durability themselves
+   */
+  receive(message: ClientMessage, settled?: OnSettled): void {
     if (this.#phase === "ended") return;
     this.#lastMessageMs = this.#deps.ioClock.monotonic();
     if (this.#caller.isExpired) {
@@ -121,7 +127,7 @@ export class IngestSession implements RegisteredStream {
       return;
     }
     if (message.kind === "fixes") {
-      this.#takeFixes(message);
+      this.#takeFixes(message, settled);
       return;
     }
     if (message.kind !== "hello" && !this.#state) {
@@ -136,6 +142,11 @@ export class IngestSession implements RegisteredStream {
     else if (message.kind === "deviceState") this.#deviceState(message.state);
     else if (message.kind === "tripAction" || message.kind === "locationSharing") void this.#act(message);
     else this.#caller.refresh(message.token).catch((error: unknown) => this.#refuse(asBimrideError(error)));
+  }
+
+  /** The client gave a sign of life that is no message. */
+  alive(): void {
+    this.#lastMessageMs = this.#deps.ioClock.monotonic();
   }
 
   /** The client sends nothing more: the stream ends once everything is answered. */
@@ -193,11 +204,12 @@ export class IngestSession implements RegisteredStream {
 
   tellDrained(): void {
     const state = this.#state;
-    if (!state || state.buffered.isEmpty) return;
+    if (!state) return;
     const { clock, limits } = this.#deps;
     const seqs = state.buffered.settle(state.durable);
     for (const ack of drainedAcks(seqs, state, Math.round(clock.now()), limits.maxFixesPerMessage))
       this.#send({ kind: "ack", ...ack });
+    this.#held.look(state);
   }
 
   #hello(hello: HelloInput): void {
@@ -259,7 +271,7 @@ export class IngestSession implements RegisteredStream {
     this.#endWhenAnswered();
   }
 
-  #takeFixes(batch: BatchInput): void {
+  #takeFixes(batch: BatchInput, settled: OnSettled | undefined): void {
     const state = this.#state;
     if (!state) {
       this.abort(new BimrideError("HELLO_EXPECTED"));
@@ -275,9 +287,14 @@ export class IngestSession implements RegisteredStream {
       .take(state, batch, { traceparent: this.#traceparent, maxFixes: limits.maxFixesPerMessage })
       .then((ack) => {
         this.#send({ kind: "ack", ...ack });
+        if (settled) this.#held.settle(ack, state, settled);
         this.tellDrained();
       })
-      .catch((error: unknown) => this.#refuse(asBimrideError(error), batch.batchId))
+      .catch((cause: unknown) => {
+        const error = asBimrideError(cause);
+        this.#refuse(error, batch.batchId);
+        settled?.({ error });
+      })
       .finally(() => {
         this.#outstanding--;
         this.#endWhenAnswered();

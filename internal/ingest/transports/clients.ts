@@ -10,6 +10,8 @@ import {
   type PublishResponse,
   PublishResponseSchema,
 } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
+import type { ErrorCode } from "../../core/errors.ts";
+import type { Transport } from "../events.ts";
 import { CODE_TRAILER } from "./grpc/status.ts";
 import type { TestGateway } from "./kit.ts";
 import { JSON_SUBPROTOCOL, PROTOBUF_SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./websocket/subprotocol.ts";
@@ -33,11 +35,25 @@ export type IngestClient = {
   close(): void;
 };
 
+/** Where a transport's nature makes it do otherwise than the others, each with the reason. */
+export type Deviations = {
+  /** How a client that is not let in sees the code. */
+  refusedAs: { reason: string; show(code: ErrorCode): string };
+  /** A stream may begin with anything. */
+  needsNoHello: { reason: string };
+};
+
+/** What a client of the transport sees when it is not let in for the reason. */
+export function refusedAs({ deviations }: IngestTransport, code: ErrorCode): string {
+  return deviations?.refusedAs.show(code) ?? code;
+}
+
 /** @property streams false for calls without a stream: no Welcome, and an error ends no stream */
 export type IngestTransport = {
   name: string;
-  label: "grpc" | "websocket" | "http";
+  label: Transport;
   streams: boolean;
+  deviations?: Deviations;
   /** @param token undefined for none */
   connect(gateway: TestGateway, token: string | undefined): IngestClient;
 };
@@ -46,7 +62,8 @@ const PUBLISH = "/bimride.tracking.v1.IngestService/Publish";
 const PUBLISH_BATCH = "/bimride.tracking.v1.IngestService/PublishBatch";
 const asIs = (bytes: Buffer) => bytes;
 
-class Inbox {
+/** What a client was told. */
+export class Inbox {
   readonly answers: Answer[] = [];
   ended: string | undefined;
 

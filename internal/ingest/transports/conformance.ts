@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { VerdictCode } from "../../../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { ErrorCode } from "../../core/errors.ts";
-import type { IngestTransport } from "./clients.ts";
+import { type IngestTransport, refusedAs } from "./clients.ts";
 import {
   cases,
   type FixInit,
@@ -177,7 +177,7 @@ export function ingestConformance(transport: IngestTransport): void {
         const client = connect(token);
         client.send(helloMessage("session-1"));
         client.send(fixesMessage([goodFix(0)]));
-        expect(await refusalOf(client)).toBe(code);
+        expect(await refusalOf(client)).toBe(refusedAs(transport, code));
         expect(await problems(code)).toBe(before + 1);
       }
       rig.gateway.clock.shiftMs = 0;
@@ -232,7 +232,7 @@ export function ingestConformance(transport: IngestTransport): void {
       expect(ack.retryAfterMs).toBeGreaterThan(0);
     });
 
-    if (transport.streams) streamConformance(rig);
+    if (transport.streams) streamConformance(rig, transport);
   });
   describe(`ingest over ${transport.name} with a spool`, () => spoolConformance(transport));
 }

@@ -24,6 +24,7 @@ import type { TripFilter, Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
 import { SpoolEvents } from "../spool-events.ts";
+import type { MqttIngestOptions } from "./mqtt/server.ts";
 import { ingestWebSocketRoutes } from "./websocket/routes.ts";
 import { ingestWebSocketOptions } from "./websocket/subprotocol.ts";
 
@@ -140,6 +141,7 @@ export type TestGateway = {
   clock: ShiftedClock;
   limits: Limits;
   grpcPort: number;
+  mqttPort: number;
   /** `127.0.0.1:port` of HTTP and WebSocket. */
   httpAddress: string;
   token(role: Role, subject: string, ttlMs?: number): Promise<string>;
@@ -154,6 +156,7 @@ export type TestGatewayOptions = {
   limits?: Partial<Limits>;
   grpc?: { keepaliveTimeMs: number; keepaliveTimeoutMs: number };
   pingPeriodMs?: number;
+  mqtt?: Pick<MqttIngestOptions, "tls" | "unreadTimeoutMs">;
   /** A spool for the time that the log is away. */
   spool?: boolean;
   /** Regions; one, "test", by default. The first is the gateway's own. */
@@ -197,14 +200,17 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     gatewayId: "gateway-1",
   });
   const grpc = await ingest.startGrpc({ host: "127.0.0.1", port: 0, ...options.grpc });
+  const mqtt = await ingest.startMqtt({ host: "127.0.0.1", port: 0, ...options.mqtt });
   const http = fastify();
   await http.register(websocket, { options: ingestWebSocketOptions(limits) });
   await http.register(ingestWebSocketRoutes(ingest, { pingPeriodMs: options.pingPeriodMs }));
   await http.register(ingest.httpRoutes());
+  await http.register(mqtt.webSocketRoutes());
   await http.listen({ host: "127.0.0.1", port: 0 });
   return {
     ...{ ingest, log, logs, bus, trips, clock, limits },
     grpcPort: grpc.port,
+    mqttPort: mqtt.port,
     httpAddress: `127.0.0.1:${(http.server.address() as AddressInfo).port}`,
     token: async (role, subject, ttlMs = 3_600_000) => (await mint({ role, subject, ttlMs })).token,
     async metric(name, labels = {}) {
@@ -218,6 +224,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     async [Symbol.asyncDispose]() {
       await ingest[Symbol.asyncDispose]();
       await grpc[Symbol.asyncDispose]();
+      await mqtt[Symbol.asyncDispose]();
       await http.close();
       for (const { spool } of regions.values()) await spool?.[Symbol.asyncDispose]();
       await bus[Symbol.asyncDispose]();

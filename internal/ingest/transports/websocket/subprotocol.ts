@@ -4,15 +4,19 @@ import type { Limits } from "../../../core/limits.ts";
 export const PROTOBUF_SUBPROTOCOL = "bimride.v1.protobuf";
 /** Subprotocol of text frames: one message in protobuf's JSON form each. */
 export const JSON_SUBPROTOCOL = "bimride.v1.json";
+/** Subprotocol of MQTT 3.1.1. */
+export const MQTT_SUBPROTOCOL = "mqtt";
 /**
  * A browser can't set headers on a WebSocket: it offers this prefix and its token as one more subprotocol, after the
  * codec's. It is never chosen, so it is not echoed, and it never stands in a URL.
  */
 export const TOKEN_SUBPROTOCOL_PREFIX = "bimride.token.";
 
-/** The subprotocol to answer with: the first codec among those offered, or false for none. */
+const SPOKEN: readonly string[] = [PROTOBUF_SUBPROTOCOL, JSON_SUBPROTOCOL, MQTT_SUBPROTOCOL];
+
+/** The subprotocol to answer with: the first of ours among those offered, or false for none. */
 export function chooseSubprotocol(offered: Iterable<string>): string | false {
-  for (const name of offered) if (name === PROTOBUF_SUBPROTOCOL || name === JSON_SUBPROTOCOL) return name;
+  for (const name of offered) if (SPOKEN.includes(name)) return name;
   return false;
 }
 
