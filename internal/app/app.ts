@@ -61,10 +61,13 @@ export async function startApp(chosen: Settings, options: AppOptions): Promise<A
   await using stack = new AsyncDisposableStack();
   const tls = await openCertificate(settings, telemetry);
   if (tls) stack.use(tls);
-  const { httpPort, httpHost, grpcPort, grpcHost, given } = settings;
+  const { httpPort, httpHost, grpcPort, grpcHost, mqttPort, mqttHost, given } = settings;
   await checkPort(httpPort, httpHost, given.has("httpPort"), "http.port");
   if (lan && !tls) await checkPort(settings.lanCaPort, httpHost, given.has("lanCaPort"), "lan.ca_port");
-  if (roles.has("gateway")) await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
+  if (roles.has("gateway")) {
+    await checkPort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port");
+    await checkPort(mqttPort, mqttHost, given.has("mqttPort"), "mqtt.port");
+  }
   const parts = await openParts(stack, settings, { ...options, clock, roles, tls, lan });
 
   // Before anybody gives us partitions: a start that can't listen must not move any.
@@ -80,10 +83,10 @@ export async function startApp(chosen: Settings, options: AppOptions): Promise<A
   }
   const gateway = roles.has("gateway")
     ? stack.use(
-        await startGateway(
-          parts,
-          await choosePort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port", print),
-        ),
+        await startGateway(parts, {
+          grpc: await choosePort(grpcPort, grpcHost, given.has("grpcPort"), "grpc.port", print),
+          mqtt: await choosePort(mqttPort, mqttHost, given.has("mqttPort"), "mqtt.port", print),
+        }),
       )
     : undefined;
   const web = stack.use(await startWeb(parts, roles, port, gateway, processors));
@@ -93,6 +96,7 @@ export async function startApp(chosen: Settings, options: AppOptions): Promise<A
   const app: Omit<App, typeof Symbol.asyncDispose> = {
     httpUrl: web.url,
     grpcAddress,
+    mqttAddress: gateway?.mqttAddress ?? "",
     invitation: parts.lan ? await inviteDevices(stack, parts, web.publicUrls, { print, colours }) : [],
     engines: parts.engines,
     logs: logsOf(parts.byRegion),

@@ -1,5 +1,5 @@
+import type { FastifyPluginAsync } from "fastify";
 import { systemClock } from "../core/time.ts";
-
 import type { IngestRegion } from "../ingest/homes.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { openSpool, type Spool } from "../ingest/spool/spool.ts";
@@ -10,6 +10,10 @@ import { urlHost } from "./ports.ts";
 export type Gateway = AsyncDisposable & {
   /** host:port of the drivers' gRPC port. */
   readonly address: string;
+  /** host:port of the devices' MQTT port. */
+  readonly mqttAddress: string;
+  /** MQTT over WebSocket, for the process's HTTP server. */
+  readonly mqttWebSocketRoutes: () => FastifyPluginAsync;
   readonly ingest: Ingest;
   /** True once it goes away. */
   readonly draining: boolean;
@@ -21,11 +25,14 @@ const HEALTH_PERIOD_MS = 1_000;
 /** A stop is to take less than 5 s in all; shorter than the edge's own grace, so that WebSockets hear why they end. */
 const DRAIN = { reconnectWithinMs: 1_000, forceAfterMs: 1_500 };
 
+/** 0 for any free one. */
+export type GatewayPorts = { grpc: number; mqtt: number };
+
 /**
  * The gateway: the ways in for devices. HTTP and WebSocket are routes of the process's HTTP server. On real engines a spool
  * per region stands in for a log that is away; an embedded log is on the same disk, so there a spool would help nobody.
  */
-export async function startGateway(parts: Parts, port: number): Promise<Gateway> {
+export async function startGateway(parts: Parts, ports: GatewayPorts): Promise<Gateway> {
   const { settings, engines, authenticator, clock, limits, telemetry, nodeId } = parts;
   const { bus, trips } = engines;
   if (!authenticator) throw new Error("a gateway needs keys to check tokens with");
@@ -39,7 +46,9 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
     gatewayId: nodeId,
   });
   stack.use(ingest);
-  const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port, tls: parts.tls }));
+  const { tls } = parts;
+  const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port: ports.grpc, tls }));
+  const mqtt = stack.use(await ingest.startMqtt({ host: settings.mqttHost, port: ports.mqtt, tls }));
   const watch = setInterval(() => {
     void ingest.health().then((trouble) => grpc.setServing(trouble === undefined));
   }, HEALTH_PERIOD_MS);
@@ -57,6 +66,8 @@ export async function startGateway(parts: Parts, port: number): Promise<Gateway>
       return draining !== undefined;
     },
     address: `${urlHost(settings.grpcHost)}:${grpc.port}`,
+    mqttAddress: `${urlHost(settings.mqttHost)}:${mqtt.port}`,
+    mqttWebSocketRoutes: () => mqtt.webSocketRoutes(),
     ingest,
     async [Symbol.asyncDispose]() {
       await drain();

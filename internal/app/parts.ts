@@ -53,6 +53,8 @@ export type App = AsyncDisposable & {
   readonly httpUrl: string;
   /** host:port of the drivers' gRPC port; empty without a gateway. */
   readonly grpcAddress: string;
+  /** host:port of the devices' MQTT port; empty without a gateway. */
+  readonly mqttAddress: string;
   /** For the terminal of `npm start -- --lan`: how a phone gets in, with a code that is for no log. Else empty. */
   readonly invitation: readonly string[];
   /** The engines behind it, over all regions, for tests and tools. */

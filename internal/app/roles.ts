@@ -18,7 +18,7 @@ export const ROLES: Readonly<Record<Role, RoleFacts>> = {
   gateway: {
     does: "takes drivers' positions in and acks them",
     listens:
-      "grpc.port (IngestService), http.port (POST /v1/fixes, WebSocket /v1/ingest, GET /v1/placement, probes, metrics)",
+      "grpc.port (IngestService), mqtt.port (MQTT 3.1.1), http.port (POST /v1/fixes, WebSocket /v1/ingest, MQTT over WebSocket /mqtt, GET /v1/placement, probes, metrics)",
     uses: "log, bus, trips, nodes",
     keeps: "the spool of what it buffered while the log was away (data.dir)",
     scales: "any gateway serves any driver; placement spreads them",

@@ -60,6 +60,7 @@ async function run(name: string, roles: ReadonlySet<Role>, { argv, print, stop }
   await using app = await startApp(settings, { telemetry, print, colours, roles });
   print(`http  ${app.httpUrl}`);
   if (app.grpcAddress) print(`grpc  ${app.grpcAddress}`);
+  if (app.mqttAddress) print(`mqtt  ${app.mqttAddress}`);
   if (roles === ALL_ROLES) print(`data  ${settings.dataDir}`);
   let isStopping = false;
   void stop.then(() => {

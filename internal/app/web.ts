@@ -36,7 +36,9 @@ export async function startWeb(
   await using stack = new AsyncDisposableStack();
   const { settings } = parts;
   const readiness = readinessOf(parts, gateway, processors);
-  const plugins = gateway ? [gateway.ingest.httpRoutes(), gateway.ingest.webSocketRoutes()] : [];
+  const plugins = gateway
+    ? [gateway.ingest.httpRoutes(), gateway.ingest.webSocketRoutes(), gateway.mqttWebSocketRoutes()]
+    : [];
   const drain = gateway ? { drainPlugins: () => gateway.drain() } : {};
   const server = roles.has("edge")
     ? await edgeServer(stack, parts, { readiness, plugins: [...plugins, pageSettings(parts)], ...drain })

@@ -57,6 +57,17 @@ export const REGISTRY = {
     max: 65_535,
     doc: "Port of the drivers' gRPC stream. 0 takes any free one. A default that is taken moves to the next free port and says so.",
   }),
+  mqttHost: text("mqtt.host", "127.0.0.1", {
+    range: "a host name or address",
+    accept: isHost,
+    doc: "Address that the devices' MQTT port listens on. Beyond loopback only with listen.plaintext.",
+  }),
+  mqttPort: integer("mqtt.port", 1883, {
+    flag: "mqtt-port",
+    min: 0,
+    max: 65_535,
+    doc: "Port of the devices' MQTT. 0 takes any free one. A default that is taken moves to the next free port and says so.",
+  }),
 
   tlsCertFile: text("tls.cert_file", "", {
     range: FILE,

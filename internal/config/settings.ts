@@ -117,6 +117,7 @@ function contradictions(settings: Settings): string[] {
   for (const [name, host] of [
     ["http.host", settings.httpHost],
     ["grpc.host", settings.grpcHost],
+    ["mqtt.host", settings.mqttHost],
   ] as const) {
     if (!isLoopback(host) && !hasTls && !settings.listenPlaintext)
       problems.push(

@@ -10,6 +10,8 @@ const CHECK_PERIOD_MS = 1_000;
 const UNREAD_TIMEOUT_MS = 10_000;
 /** Timeouts of the library that are kept here instead. */
 const NEVER_MS = 2 ** 31 - 1;
+/** The library tells other brokers that it lives; there are none. */
+const HEARTBEAT_MS = 3_600_000;
 const MQTT_3_1_1 = 4;
 const NO_VERSION = 0;
 
@@ -44,7 +46,7 @@ export class MqttBroker implements AsyncDisposable {
     this.#gateway = gateway;
     this.#unreadTimeoutMs = unreadTimeoutMs;
     this.#aedes = new RouteNothing({
-      ...{ connectTimeout: NEVER_MS, heartbeatInterval: NEVER_MS, drainTimeout: NEVER_MS },
+      ...{ connectTimeout: NEVER_MS, heartbeatInterval: HEARTBEAT_MS, drainTimeout: NEVER_MS },
       maxInflightInbound: gateway.limits.maxUnackedPublishes,
       preConnect: (client, packet, done) => this.#preConnect(client, packet, done),
       authenticate: (client, _user, password, done) => {

@@ -18,8 +18,8 @@ export type Will = { topic: string; payload: Buffer };
 /** A PUBLISH as far as it counts here. */
 export type Publish = { topic: string; qos: 0 | 1 | 2; messageId: number; payload: Buffer };
 
-/** A client that was connected for so long and said nothing is taken to be in the session that its client id names. */
-const GREET_AFTER_MS = 1_000;
+/** A client that is connected for so long and has said no Hello is in the session that its client id names. */
+const GREET_AFTER_MS = 500;
 /** A connection that was ended, and whose client does not close it, is cut off. */
 const END_TIMEOUT_MS = 5_000;
 
@@ -38,6 +38,7 @@ export class MqttConnection {
   #key = "";
   /** What the session was opened with last; undefined before. */
   #hello: HelloInput | undefined;
+  #older: MqttConnection | undefined;
   #isSubscribed = false;
   #missedWelcome = false;
   #connectedMs: number | undefined;
@@ -96,14 +97,17 @@ export class MqttConnection {
     }
   }
 
-  /** The client was told that it is let in. @param takesOver from an older connection of the same key */
-  connected(takesOver: MqttConnection | undefined): void {
+  /** The client was told that it is let in. @param older connection of the same key, which gives way to the session's Hello */
+  connected(older: MqttConnection | undefined): void {
     this.#connectedMs = this.#gateway.ioClock.monotonic();
-    if (takesOver) {
-      this.#greet();
-      takesOver.#session?.replaced();
-    }
+    this.#older = older;
+    this.#later(GREET_AFTER_MS, () => this.#greet());
     this.stream.connected();
+  }
+
+  /** Ends without a word: the client has another connection. */
+  giveWay(): void {
+    this.#session?.replaced();
   }
 
   /** Takes a publish; its answer goes out when it is settled. */
@@ -133,20 +137,21 @@ export class MqttConnection {
     }
   }
 
-  /** True where the client may subscribe; else it is counted that it tried. */
+  /** True where the client may subscribe, and is told from now on; else it is counted that it tried. */
   maySubscribe(topic: string): boolean {
-    if (topic === this.#topics?.down) return true;
+    if (topic === this.#topics?.down) {
+      this.#isSubscribed = true;
+      return true;
+    }
     this.#gateway.refusal("mqtt", new BimrideError("TOPIC_FORBIDDEN"));
     return false;
   }
 
   /** The client has its SUBACK. What the Welcome said before that is said again. */
   subscribed(topic: string): void {
-    if (topic !== this.#topics?.down) return;
-    this.#isSubscribed = true;
-    if (this.#missedWelcome && this.#hello) this.#session?.receive({ kind: "hello", ...this.#hello });
-    else this.#greet();
+    if (topic !== this.#topics?.down || !this.#missedWelcome || !this.#hello) return;
     this.#missedWelcome = false;
+    this.#session?.receive({ kind: "hello", ...this.#hello });
   }
 
   unsubscribed(topic: string): void {
@@ -170,7 +175,6 @@ export class MqttConnection {
     } else if (this.stream.unreadMs(nowMs) >= unreadTimeoutMs) this.#tooSlow();
     else if (this.stream.isHeld) this.#heard(nowMs);
     else if (nowMs - this.#lastHeardMs >= this.#silenceMs) this.#silent();
-    else if (nowMs - this.#connectedMs >= GREET_AFTER_MS) this.#greet();
   }
 
   /** Cuts it off. */
@@ -198,6 +202,9 @@ export class MqttConnection {
     }
     this.#hello = hello;
     this.#session?.receive({ kind: "hello", ...hello });
+    // It may not have said Hello yet itself: then the session knows nothing of it.
+    this.#older?.giveWay();
+    this.#older = undefined;
   }
 
   /** Acknowledges the batch when the log has all of it that it may have. */
