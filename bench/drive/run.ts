@@ -63,7 +63,7 @@ export async function driveFile(args: DriveArgs): Promise<DriveResult> {
   try {
     await using engines = args.engines === "real" ? await startDeploymentEngines() : undefined;
     const clock = args.speed === "max" ? new VirtualClock(Date.now()) : scaledClock(args.speed);
-    const flags = ["--data", folder, "--http-port", "0", "--grpc-port", "0", "--no-demo"];
+    const flags = ["--data", folder, "--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0", "--no-demo"];
     const given = Object.entries(engines?.settings ?? {}).map(([name, text]) => [envName(name), text]);
     const settings = loadSettings(Object.fromEntries(given), flags);
     const telemetry = createTelemetry({ role: "drive", level: "warn", processMetrics: false });

@@ -16,7 +16,7 @@ export type RoleProcessOptions = {
   /** Of its data and its log. Kept at the end; without it a temporary one, which is removed. */
   folder?: string;
   /** Taken instead of free ones. */
-  ports?: { http?: number | undefined; grpc?: number | undefined };
+  ports?: { http?: number | undefined; grpc?: number | undefined; mqtt?: number | undefined };
 };
 
 /** A gateway, processor or edge as a process of its own. Disposing ends it; so does the end of this process. */
@@ -27,6 +27,8 @@ export type RoleProcess = AsyncDisposable & {
   readonly httpUrl: string;
   /** host:port of the drivers' port; empty but for a gateway. */
   readonly grpcAddress: string;
+  /** host:port of the devices' MQTT port; empty but for a gateway. */
+  readonly mqttAddress: string;
   /** Undefined while it does not run. */
   readonly pid: number | undefined;
   /** What it wrote to its terminal, all lives. */
@@ -50,12 +52,14 @@ export async function startRole(options: RoleProcessOptions): Promise<RoleProces
   const folder = await workFolder(name, options.folder);
   const httpPort = ports.http ?? (await freePort());
   const grpcPort = role === "gateway" ? (ports.grpc ?? (await freePort())) : 0;
+  const mqttPort = role === "gateway" ? (ports.mqtt ?? (await freePort())) : 0;
   const all: SettingTexts = {
     "telemetry.level": "warn",
     "telemetry.format": "plain",
     ...settings,
     "http.port": String(httpPort),
     "grpc.port": String(grpcPort),
+    "mqtt.port": String(mqttPort),
     "data.dir": settings["data.dir"] ?? join(folder.path, "data"),
   };
   const server = await startServer({
@@ -74,6 +78,7 @@ export async function startRole(options: RoleProcessOptions): Promise<RoleProces
     name,
     httpUrl: `http://${HOST}:${httpPort}`,
     grpcAddress: grpcPort === 0 ? "" : `${HOST}:${grpcPort}`,
+    mqttAddress: mqttPort === 0 ? "" : `${HOST}:${mqttPort}`,
     logFile: join(folder.path, "server.log"),
     get pid() {
       return server.pid;

@@ -30,9 +30,10 @@ export class ServiceProcess implements Service {
   /** Environment that makes bimctl use the same data folder and so the same keys. */
   readonly env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
-  #ports = ["--http-port", "0", "--grpc-port", "0"];
+  #ports = ["--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0"];
   httpUrl = "";
   grpcAddress = "";
+  mqttAddress = "";
 
   private constructor(
     folder: string,
@@ -70,11 +71,14 @@ export class ServiceProcess implements Service {
     const printed = await printedUntilReady(child);
     this.httpUrl = printed.get("ready") ?? "";
     this.grpcAddress = printed.get("grpc") ?? "";
+    this.mqttAddress = printed.get("mqtt") ?? "";
     this.#ports = [
       "--http-port",
       new URL(this.httpUrl).port,
       "--grpc-port",
       this.grpcAddress.split(":").at(-1) ?? "",
+      "--mqtt-port",
+      this.mqttAddress.split(":").at(-1) ?? "",
     ];
   }
 

@@ -12,7 +12,7 @@ async function withApp(work: (app: App) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "bimride-drain-"));
   try {
     const settings = loadSettings({}, [
-      ...["--data", folder, "--http-port", "0", "--grpc-port", "0", "--no-demo"],
+      ...["--data", folder, "--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0", "--no-demo"],
     ]);
     const telemetry = createTelemetry({ role: "drain", level: "silent", processMetrics: false });
     await using app = await startApp(settings, { telemetry, ownKeys: true });

@@ -58,7 +58,17 @@ beforeAll(async () => {
   const file = folder.file("regions.geojson");
   await writeFile(file, regionFile());
   const settings = loadSettings({ BIMRIDE_REGIONS_FILE: file }, [
-    ...["--data", folder.file("data"), "--http-port", "0", "--grpc-port", "0", "--no-demo"],
+    ...[
+      "--data",
+      folder.file("data"),
+      "--http-port",
+      "0",
+      "--grpc-port",
+      "0",
+      "--mqtt-port",
+      "0",
+      "--no-demo",
+    ],
   ]);
   const telemetry = createTelemetry({ role: "regions", level: "silent", processMetrics: false });
   app = stack.use(await startApp(settings, { clock, telemetry, ownKeys: true }));

@@ -26,7 +26,7 @@ export type RolesOptions = {
 export type Roles = AsyncDisposable & { readonly url: string };
 
 /** Tried first, so that addresses in the documents fit. */
-const USUAL_PORTS = { http: 8080, grpc: 50_051 } as const;
+const USUAL_PORTS = { http: 8080, grpc: 50_051, mqtt: 1883 } as const;
 const TOKEN_TTL_MS = 12 * 3_600_000;
 const BUSY_SHARE = 0.6;
 
@@ -52,10 +52,11 @@ export async function startRoles(engines: DevEngines, { folder, print, cars }: R
         ports: {
           http: role === "edge" ? await usual("http") : undefined,
           grpc: role === "gateway" ? await usual("grpc") : undefined,
+          mqtt: role === "gateway" ? await usual("mqtt") : undefined,
         },
       }),
     );
-    print(`${role.padEnd(10)}${[process.httpUrl, process.grpcAddress].join("  ").trimEnd()}`);
+    print(`${role.padEnd(10)}${[process.httpUrl, process.grpcAddress, process.mqttAddress].join("  ").trimEnd()}`);
     return process;
   };
   await start("processor");

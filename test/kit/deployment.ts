@@ -97,7 +97,7 @@ export async function realPlace({
   };
 }
 
-const FREE_PORTS = ["--http-port", "0", "--grpc-port", "0", "--no-demo"] as const;
+const FREE_PORTS = ["--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0", "--no-demo"] as const;
 
 function deploymentOf(apps: readonly App[], gateway: App, edge: App): Deployment {
   const { httpUrl, logs } = edge;

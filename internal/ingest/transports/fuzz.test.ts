@@ -15,6 +15,7 @@ import {
 import { fixesMessage, goodFix, helloMessage, nth } from "./conformance-rig.ts";
 import { badInput, seededRandom, type Wire } from "./fuzz-inputs.ts";
 import { startTestGateway, type TestGateway } from "./kit.ts";
+import { mqttJsonTransport, mqttProtobufTransport } from "./mqtt-clients.ts";
 
 /** Change it to search elsewhere; every run with the same one sends the same. */
 const SEED = 20_260_101;
@@ -26,7 +27,7 @@ const LANES = 8;
 /** What a process may keep after all inputs, beyond what it keeps after the first half: noise of the heap. */
 const MAX_HEAP_GROWTH_BYTES = 24 << 20;
 
-/** 10,000 inputs and more for each of gRPC, WebSocket and HTTP. */
+/** 10,000 inputs and more for each of gRPC, WebSocket, HTTP and MQTT. */
 const CASES: [string, number, IngestTransport, Wire][] = [
   [grpcTransport.name, 10_000, grpcTransport, { json: false, batch: false }],
   [grpcBatchTransport.name, 2_000, grpcBatchTransport, { json: false, batch: true }],
@@ -34,6 +35,8 @@ const CASES: [string, number, IngestTransport, Wire][] = [
   [webSocketJsonTransport.name, 10_000, webSocketJsonTransport, { json: true, batch: false }],
   [httpProtobufTransport.name, 5_000, httpProtobufTransport, { json: false, batch: true }],
   [httpJsonTransport.name, 5_000, httpJsonTransport, { json: true, batch: true }],
+  [mqttJsonTransport.name, 5_000, mqttJsonTransport, { json: true, batch: false }],
+  [mqttProtobufTransport.name, 5_000, mqttProtobufTransport, { json: false, batch: false }],
 ];
 
 let gateway: TestGateway;

@@ -58,6 +58,8 @@ export class FailingLog implements EventLog {
   failure: ErrorCode | undefined;
   /** Appends wait for this before they begin. */
   gate: Promise<void> = Promise.resolve();
+  /** Appends take place while it is true, and the answer is lost. */
+  losesAnswers = false;
   readonly #log: EventLog;
 
   constructor(log: EventLog) {
@@ -70,7 +72,9 @@ export class FailingLog implements EventLog {
   async append(partition: number, body: Uint8Array): Promise<number> {
     if (this.failure) throw new BimrideError(this.failure);
     await this.gate;
-    return this.#log.append(partition, body);
+    const sequence = await this.#log.append(partition, body);
+    if (this.losesAnswers) throw new BimrideError("LOG_UNAVAILABLE");
+    return sequence;
   }
 
   read = (...args: Parameters<EventLog["read"]>) => this.#log.read(...args);

@@ -7,6 +7,9 @@ import { MqttBroker } from "./broker.ts";
 import { mqttWebSocketRoutes } from "./routes.ts";
 import { socketWire } from "./wire.ts";
 
+/** Connections beyond the streams that may be open: who comes then is told in a CONNACK, not cut off. */
+const SPARE_CONNECTIONS = 1_000;
+
 export type MqttIngestOptions = {
   /** Loopback, unless the port has TLS. */
   host: string;
@@ -38,7 +41,7 @@ export async function startMqttIngest(
   const server: Server = tls
     ? createTlsServer({ ...tls, handshakeTimeout: helloTimeoutMs }, accept)
     : createServer(accept);
-  server.maxConnections = maxIngestStreams;
+  server.maxConnections = maxIngestStreams + SPARE_CONNECTIONS;
   server.on("drop", () => void gateway.refusal("mqtt", new BimrideError("OVERLOADED")));
   try {
     await listening(server, host, port);
