@@ -114,6 +114,12 @@ export function connectPacket({ level = 4, keepaliveS = 60, clientId = "session-
   return Buffer.from([0x10, (body.length & 127) | 128, body.length >> 7, ...body]);
 }
 
+/** A SUBSCRIBE, by hand. */
+export function subscribePacket(topic: string): Buffer {
+  const body = [0, 1, ...text(topic), 0];
+  return Buffer.from([0x82, body.length, ...body]);
+}
+
 function text(value: string): number[] {
   const bytes = Buffer.from(value);
   return [bytes.length >> 8, bytes.length & 255, ...bytes];
