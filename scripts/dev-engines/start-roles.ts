@@ -56,7 +56,9 @@ export async function startRoles(engines: DevEngines, { folder, print, cars }: R
         },
       }),
     );
-    print(`${role.padEnd(10)}${[process.httpUrl, process.grpcAddress, process.mqttAddress].join("  ").trimEnd()}`);
+    print(
+      `${role.padEnd(10)}${[process.httpUrl, process.grpcAddress, process.mqttAddress].join("  ").trimEnd()}`,
+    );
     return process;
   };
   await start("processor");

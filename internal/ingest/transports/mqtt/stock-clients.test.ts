@@ -181,16 +181,26 @@ describe("MQTT.js", () => {
   });
 });
 
-test.skipIf(!hasPaho)("Python's paho-mqtt (pip install paho-mqtt) sends a fix, gets its PUBACK and its Ack", async () => {
-  const args = ["-c", PAHO, String(gateway.mqttPort), "paho", await gateway.token("driver", "paho"), fix(9)];
-  const python: ChildProcess = spawn("python3", args, { stdio: ["ignore", "pipe", "inherit"] });
-  let printed = "";
-  python.stdout?.on("data", (text: Buffer) => {
-    printed += text;
-  });
-  const [code] = await once(python, "close");
-  expect(printed).toContain("connected Success");
-  expect(printed).toMatch(/puback/);
-  expect(code).toBe(0);
-  expect(await storedOf("paho")).toEqual(["paho-session 9"]);
-});
+test.skipIf(!hasPaho)(
+  "Python's paho-mqtt (pip install paho-mqtt) sends a fix, gets its PUBACK and its Ack",
+  async () => {
+    const args = [
+      "-c",
+      PAHO,
+      String(gateway.mqttPort),
+      "paho",
+      await gateway.token("driver", "paho"),
+      fix(9),
+    ];
+    const python: ChildProcess = spawn("python3", args, { stdio: ["ignore", "pipe", "inherit"] });
+    let printed = "";
+    python.stdout?.on("data", (text: Buffer) => {
+      printed += text;
+    });
+    const [code] = await once(python, "close");
+    expect(printed).toContain("connected Success");
+    expect(printed).toMatch(/puback/);
+    expect(code).toBe(0);
+    expect(await storedOf("paho")).toEqual(["paho-session 9"]);
+  },
+);
