@@ -17,7 +17,7 @@ function runBlocks(blocks: readonly RunnableBlock[], service: ServiceProcess): P
   const aimed = script
     .replaceAll("http://127.0.0.1:8080", service.httpUrl)
     .replaceAll("127.0.0.1:50051", service.grpcAddress)
-    .replaceAll("-p 1883", `-p ${service.mqttAddress.split(":").at(-1)}`);
+    .replaceAll("127.0.0.1:1883", service.mqttAddress);
   return new Promise((resolve) => {
     const options = { cwd: root, env: service.env, timeout: RUN_TIMEOUT_MS };
     execFile("bash", ["-c", `set -euo pipefail\nexec 2>&1\n${aimed}`], options, (_error, output) => {

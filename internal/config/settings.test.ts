@@ -76,7 +76,7 @@ describe("loadSettings", () => {
     [["--http-port"], "needs a value"],
     [["--http-port", "--fresh"], "needs a value"],
     [["--fresh=yes"], "takes no value"],
-    [["--mqtt-port", "1883"], "is no flag of this command"],
+    [["--amqp-port", "1883"], "is no flag of this command"],
     [["--no-data"], "is no flag of this command"],
     [["-x"], "is no flag of this command"],
   ])("%j is refused: %s", (argv, problem) => {

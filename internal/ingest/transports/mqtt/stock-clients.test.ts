@@ -17,20 +17,22 @@ const PAHO = `
 import sys
 import paho.mqtt.client as paho
 port, driver, token, payload = sys.argv[1:]
-def on_connect(client, userdata, flags, reason, properties):
+def on_connect(client, userdata, flags, reason, *rest):
     print("connected", reason, flush=True)
     client.subscribe("v1/driver/" + driver + "/down", qos=1)
-def on_subscribe(client, userdata, mid, reasons, properties):
+def on_subscribe(client, userdata, mid, *rest):
     client.publish("v1/driver/" + driver + "/fixes", payload, qos=1)
 seen = set()
 def done(what, client):
     seen.add(what)
     print(what, flush=True)
     if seen >= {"puback", "ack"}: client.disconnect()
-def on_publish(client, userdata, mid, reason, properties): done("puback", client)
+def on_publish(client, userdata, mid, *rest): done("puback", client)
 def on_message(client, userdata, message):
     if b'"ack"' in message.payload: done("ack", client)
-client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="paho-session", protocol=paho.MQTTv311)
+# Version 1 of the library knows no versions of its callbacks.
+version = [paho.CallbackAPIVersion.VERSION2] if hasattr(paho, "CallbackAPIVersion") else []
+client = paho.Client(*version, client_id="paho-session", protocol=paho.MQTTv311)
 client.on_connect, client.on_subscribe = on_connect, on_subscribe
 client.on_publish, client.on_message = on_publish, on_message
 client.username_pw_set("any", token)
@@ -46,7 +48,12 @@ async function works(command: string, ...args: string[]): Promise<boolean> {
 }
 
 const hasMosquitto = (await works("which", "mosquitto_pub")) && (await works("which", "mosquitto_sub"));
-const hasPaho = await works("python3", "-c", "import paho.mqtt.client");
+/** The first Python that has paho-mqtt; Debian's package is for Debian's own. */
+const python = await (async () => {
+  for (const candidate of ["python3", "/usr/bin/python3"])
+    if (await works(candidate, "-c", "import paho.mqtt.client")) return candidate;
+  return undefined;
+})();
 
 /** One good fix as a person would write it. */
 const fix = (seq: number) =>
@@ -181,8 +188,8 @@ describe("MQTT.js", () => {
   });
 });
 
-test.skipIf(!hasPaho)(
-  "Python's paho-mqtt (pip install paho-mqtt) sends a fix, gets its PUBACK and its Ack",
+test.skipIf(!python)(
+  "Python's paho-mqtt (Debian: python3-paho-mqtt) sends a fix, gets its PUBACK and its Ack",
   async () => {
     const args = [
       "-c",
@@ -192,14 +199,13 @@ test.skipIf(!hasPaho)(
       await gateway.token("driver", "paho"),
       fix(9),
     ];
-    const python: ChildProcess = spawn("python3", args, { stdio: ["ignore", "pipe", "inherit"] });
+    const child: ChildProcess = spawn(python ?? "", args, { stdio: ["ignore", "pipe", "inherit"] });
     let printed = "";
-    python.stdout?.on("data", (text: Buffer) => {
+    child.stdout?.on("data", (text: Buffer) => {
       printed += text;
     });
-    const [code] = await once(python, "close");
-    expect(printed).toContain("connected Success");
-    expect(printed).toMatch(/puback/);
+    const [code] = await once(child, "close");
+    expect(printed).toContain("puback");
     expect(code).toBe(0);
     expect(await storedOf("paho")).toEqual(["paho-session 9"]);
   },
