@@ -1,3 +1,4 @@
+import { connect as connectTcp } from "node:net";
 import { expect, test, vi } from "vitest";
 import type { ErrorCode } from "../../../core/errors.ts";
 import { startTestGateway, type TestGateway } from "../kit.ts";
@@ -57,6 +58,26 @@ test("what comes with the CONNECT waits for its answer, a second CONNECT ends th
   await vi.waitFor(() => expect(Buffer.concat(raw.received)).toHaveLength(4 + 200 * 2), PATIENCE);
   raw.socket.write(hello);
   await expectEnded(gateway, raw, "MESSAGE_INVALID");
+});
+
+test("a client that takes leave and does not hang up is cut off", async () => {
+  await using gateway = await startTestGateway();
+  const socket = connectTcp({ host: "127.0.0.1", port: gateway.mqttPort, allowHalfOpen: true });
+  const left = Promise.withResolvers<void>();
+  socket.on("error", () => {});
+  socket.on("end", () => left.resolve());
+  socket.resume();
+  const hello = connectPacket({ password: await gateway.token("driver", "driver-1") });
+  socket.write(hello);
+  await vi.waitFor(() => expect(gateway.ingest.openStreams).toBe(1), PATIENCE);
+  socket.write(Buffer.from([0xe0, 0]));
+  await left.promise;
+  await vi.waitFor(() => expect(gateway.ingest.openStreams).toBe(0), PATIENCE);
+  // Who writes into a connection that is not there any more learns of it.
+  await vi.waitFor(() => {
+    socket.write(PINGREQ);
+    expect(socket.destroyed).toBe(true);
+  }, PATIENCE);
 });
 
 test("a client that reads none of its answers is not read either, and ended as CLIENT_TOO_SLOW", async () => {

@@ -85,13 +85,12 @@ export class MqttBroker implements AsyncDisposable {
 
   /** Takes a connection over. */
   accept(wire: Wire): void {
-    const connection = new MqttConnection(this.#gateway, wire);
-    const client = this.#aedes.handle(connection.stream);
-    this.#connections.set(client, connection);
-    connection.stream.once("close", () => {
+    const connection = new MqttConnection(this.#gateway, wire, () => {
       this.#connections.delete(client);
       if (this.#byKey.get(connection.key) === connection) this.#byKey.delete(connection.key);
     });
+    const client = this.#aedes.handle(connection.stream);
+    this.#connections.set(client, connection);
   }
 
   /** Cuts off what is still connected. */

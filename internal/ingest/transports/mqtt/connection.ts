@@ -27,6 +27,7 @@ const END_TIMEOUT_MS = 5_000;
 export class MqttConnection {
   readonly stream: PacketStream;
   readonly #gateway: IngestGateway;
+  readonly #onLost: () => void;
   readonly #payloads: Payloads;
   readonly #unacked: UnackedPublishes;
   readonly #openedMs: number;
@@ -46,8 +47,10 @@ export class MqttConnection {
   #endedMs: number | undefined;
   #isLost = false;
 
-  constructor(gateway: IngestGateway, wire: Wire) {
+  /** @param onLost called once, when the connection is gone */
+  constructor(gateway: IngestGateway, wire: Wire, onLost: () => void) {
     this.#gateway = gateway;
+    this.#onLost = onLost;
     const { maxMessageBytes, maxUnackedPublishes, maxFixesPerMessage } = gateway.limits;
     this.#payloads = new Payloads(maxFixesPerMessage);
     this.stream = new PacketStream(
@@ -290,6 +293,7 @@ export class MqttConnection {
     this.#isLost = true;
     this.#endedMs ??= this.#gateway.ioClock.monotonic();
     this.#leave();
+    this.#onLost();
   }
 
   /** Leaves the session, after the last will where there is one. */
