@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { requestTrust } from "../demo/client-trust.ts";
@@ -28,7 +29,7 @@ const newTelemetry = () => createTelemetry({ role: "test", level: "silent", proc
 async function start(folder: TempFolder, more: Record<string, string> = {}, telemetry = newTelemetry()) {
   const { certificate, key, ca } = await selfSigned(folder);
   const env = { BIMRIDE_TLS_CERT_FILE: certificate, BIMRIDE_TLS_KEY_FILE: key, ...more };
-  const flags = ["--data", folder.file("data"), "--http-port", "0", "--grpc-port", "0"];
+  const flags = ["--data", folder.file("data"), "--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0"];
   const app = await startApp(loadSettings(env, flags), { telemetry, ownKeys: true });
   await app.ready();
   return { app, ca };
@@ -127,8 +128,19 @@ describe("with a certificate", () => {
     }
   });
 
+  test("MQTT connects, by TLS on its port and over the WebSocket", async () => {
+    const password = await app.mint("driver", "dana");
+    const options = { protocolVersion: 4, clientId: "session-3", password, ca: trust.authority } as const;
+    const urls = [`mqtts://${app.mqttAddress}`, `${app.httpUrl.replace("https", "wss")}/mqtt`];
+    for (const url of urls) {
+      const client = await connectAsync(url, { ...options, wsOptions: { ca: trust.authority } }, false);
+      await client.subscribeAsync("v1/driver/dana/down");
+      await client.endAsync();
+    }
+  });
+
   test("protocols before TLS 1.2, and plaintext, get no answer", async () => {
-    for (const address of [app.httpUrl.slice("https://".length), app.grpcAddress]) {
+    for (const address of [app.httpUrl.slice("https://".length), app.grpcAddress, app.mqttAddress]) {
       const [host, port] = address.split(":") as [string, string];
       const options = { host, port: Number(port), ca: trust.authority };
       const old = connect({

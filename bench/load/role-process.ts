@@ -52,14 +52,14 @@ export async function startRole(options: RoleProcessOptions): Promise<RoleProces
   const folder = await workFolder(name, options.folder);
   const httpPort = ports.http ?? (await freePort());
   const grpcPort = role === "gateway" ? (ports.grpc ?? (await freePort())) : 0;
-  const mqttPort = role === "gateway" ? (ports.mqtt ?? (await freePort())) : 0;
+  const mqttPort = role === "gateway" ? Number(settings["mqtt.port"] ?? ports.mqtt ?? (await freePort())) : 0;
   const all: SettingTexts = {
     "telemetry.level": "warn",
     "telemetry.format": "plain",
+    "mqtt.port": String(mqttPort),
     ...settings,
     "http.port": String(httpPort),
     "grpc.port": String(grpcPort),
-    "mqtt.port": String(mqttPort),
     "data.dir": settings["data.dir"] ?? join(folder.path, "data"),
   };
   const server = await startServer({

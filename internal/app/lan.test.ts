@@ -21,7 +21,7 @@ const NETWORK = {
 
 /** Starts with --lan on free ports, without the simulated fleet but for one car. */
 async function start(folder: string, env: Record<string, string> = {}, interfaces = NETWORK) {
-  const flags = ["--lan", "--data", folder, "--http-port", "0", "--grpc-port", "0"];
+  const flags = ["--lan", "--data", folder, "--http-port", "0", "--grpc-port", "0", "--mqtt-port", "0"];
   const given = { BIMRIDE_LAN_CA_PORT: "0", BIMRIDE_DEMO_CARS: "1", ...env };
   const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
   const app = await startApp(loadSettings(given, flags), { telemetry, interfaces, ownKeys: true });

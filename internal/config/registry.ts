@@ -60,7 +60,7 @@ export const REGISTRY = {
   mqttHost: text("mqtt.host", "127.0.0.1", {
     range: "a host name or address",
     accept: isHost,
-    doc: "Address that the devices' MQTT port listens on. Beyond loopback only with listen.plaintext.",
+    doc: "Address that the devices' MQTT port listens on. Beyond loopback only with TLS, or with listen.plaintext.",
   }),
   mqttPort: integer("mqtt.port", 1883, {
     flag: "mqtt-port",

@@ -43,6 +43,7 @@ async function start(
     BIMRIDE_DATA_DIR: folder.file("data"),
     BIMRIDE_HTTP_PORT: "0",
     BIMRIDE_GRPC_PORT: "0",
+    BIMRIDE_MQTT_PORT: "0",
     BIMRIDE_LOG_MAX_BYTES: String(64 << 20),
     BIMRIDE_TELEMETRY_LEVEL: "error",
     ...different,

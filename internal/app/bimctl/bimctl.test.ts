@@ -107,7 +107,9 @@ describe("doctor", () => {
   const lineOf = (out: string, words: string) => out.split("\n").find((line) => line.includes(words)) ?? "";
 
   test("finds a runtime, a data folder and free space", async () => {
-    const { out } = await bimctl(["doctor"], { BIMRIDE_HTTP_PORT: "0", BIMRIDE_GRPC_PORT: "0" });
+    const { out } = await bimctl(["doctor"], {
+      ...{ BIMRIDE_HTTP_PORT: "0", BIMRIDE_GRPC_PORT: "0", BIMRIDE_MQTT_PORT: "0" },
+    });
     for (const words of ["Node ", "http.port: any", "data folder"])
       expect(lineOf(out, words)).toMatch(/^ok /);
   });

@@ -28,6 +28,7 @@ export const doctorCommand: Command = {
       runtime(),
       await port("http.port", settings.httpPort, settings.httpHost, settings.given.has("httpPort")),
       await port("grpc.port", settings.grpcPort, settings.grpcHost, settings.given.has("grpcPort")),
+      await port("mqtt.port", settings.mqttPort, settings.mqttHost, settings.given.has("mqttPort")),
       await dataFolder(settings.dataDir),
       await diskSpace(settings),
       await regions(settings),

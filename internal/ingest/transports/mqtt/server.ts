@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { FastifyPluginAsync } from "fastify";
 import { BimrideError } from "../../../core/errors.ts";
+import type { ServerTls } from "../../../core/tls.ts";
 import type { IngestGateway } from "../../gateway.ts";
 import { MqttBroker } from "./broker.ts";
 import { mqttWebSocketRoutes } from "./routes.ts";
@@ -11,12 +12,11 @@ import { socketWire } from "./wire.ts";
 const SPARE_CONNECTIONS = 1_000;
 
 export type MqttIngestOptions = {
-  /** Loopback, unless the port has TLS. */
   host: string;
   /** 0 for any free port. */
   port: number;
-  /** Certificate chain and key, PEM: the port then takes TLS only. */
-  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** The certificate to show; without one the port speaks plaintext. */
+  tls?: ServerTls | undefined;
   /** A client that reads none of its answers for so long is ended with CLIENT_TOO_SLOW. */
   unreadTimeoutMs?: number;
 };
@@ -38,9 +38,13 @@ export async function startMqttIngest(
   const broker = await MqttBroker.start(gateway, unreadTimeoutMs);
   const { helloTimeoutMs, maxIngestStreams } = gateway.limits;
   const accept = (socket: Socket) => broker.accept(socketWire(socket));
-  const server: Server = tls
-    ? createTlsServer({ ...tls, handshakeTimeout: helloTimeoutMs }, accept)
-    : createServer(accept);
+  const server = tls ? tlsServer(tls, helloTimeoutMs, accept) : createServer(accept);
+  // Of TLS the bare ones, which are there before anybody has shaken hands.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.maxConnections = maxIngestStreams + SPARE_CONNECTIONS;
   server.on("drop", () => void gateway.refusal("mqtt", new BimrideError("OVERLOADED")));
   try {
@@ -60,9 +64,17 @@ export async function startMqttIngest(
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await broker[Symbol.asyncDispose]();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
+}
+
+function tlsServer(tls: ServerTls, handshakeTimeout: number, accept: (socket: Socket) => void): Server {
+  const { cert, key, minVersion } = tls;
+  const server = createTlsServer({ cert, key, minVersion, handshakeTimeout }, accept);
+  tls.follow(server);
+  return server;
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

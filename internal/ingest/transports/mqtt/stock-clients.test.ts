@@ -154,8 +154,13 @@ describe("MQTT.js", () => {
   test("sends fixes over TLS, where the port takes nothing else", async () => {
     await using folder = await tempFolder();
     const { certificate, key, ca } = await selfSigned(folder);
-    const tls = { cert: await readFile(certificate), key: await readFile(key) };
+    const followed: unknown[] = [];
+    const tls = {
+      ...{ cert: await readFile(certificate, "utf8"), key: await readFile(key, "utf8") },
+      ...{ minVersion: "TLSv1.2" as const, follow: (server: unknown) => void followed.push(server) },
+    };
     await using secure = await startTestGateway({ mqtt: { tls } });
+    expect(followed, "a renewed certificate finds the server").toHaveLength(1);
     await sendFix(`mqtts://localhost:${secure.mqttPort}`, "js-tls", { ca }, secure);
     await expect(
       connectAsync(
