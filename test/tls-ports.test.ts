@@ -130,7 +130,13 @@ describe("with a certificate", () => {
 
   test("MQTT connects, by TLS on its port and over the WebSocket", async () => {
     const password = await app.mint("driver", "dana");
-    const options = { protocolVersion: 4, clientId: "session-3", password, ca: trust.authority } as const;
+    const options = {
+      protocolVersion: 4,
+      clientId: "session-3",
+      username: "any",
+      password,
+      ca: trust.authority,
+    } as const;
     const urls = [`mqtts://${app.mqttAddress}`, `${app.httpUrl.replace("https", "wss")}/mqtt`];
     for (const url of urls) {
       const client = await connectAsync(url, { ...options, wsOptions: { ca: trust.authority } }, false);

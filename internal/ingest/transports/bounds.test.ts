@@ -48,7 +48,7 @@ test.each(STREAMS.filter(({ deviations }) => !deviations?.needsNoHello))(
 );
 
 test.each(STREAMS)("$name: a stream that falls silent is ended", async (transport) => {
-  const gateway = await start({ limits: { ingestIdleTimeoutMs: 400 } });
+  const gateway = await start({ limits: { ingestIdleTimeoutMs: 1_500 } });
   const silent = transport.connect(gateway, await gateway.token("driver", "driver-2"));
   silent.send(helloMessage("session-1"));
   await vi.waitFor(() => expect(silent.ended).toBe("IDLE_TIMEOUT"), PATIENCE);
