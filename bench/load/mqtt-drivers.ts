@@ -50,9 +50,9 @@ export class MqttDrivers implements AsyncDisposable {
         ...{ keepalive: KEEPALIVE_S, reconnectPeriod: RECONNECT_MS, connectTimeout: CONNECT_PATIENCE_MS },
       });
       cars.push({ ...trip, client, seq: 0 });
+      await connected(client);
     }
     const drivers = new MqttDrivers(cars);
-    await Promise.all(cars.map(({ client }) => connected(client)));
     for (const { client } of cars) {
       client.on("connect", () => drivers.reconnects++);
       client.on("error", () => {}); // it tries again by itself
