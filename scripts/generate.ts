@@ -11,5 +11,5 @@ if (breaks.length > 0 && !process.argv.includes("--accept-breaking")) {
   process.exitCode = 1;
 } else {
   await generateInto(root, root);
-  console.log("written: gen/ proto/image.binpb docs/{ARCHITECTURE,BENCHMARKS,CONFIG,ENGINES,ERRORS}.md");
+  console.log("written: gen/ proto/image.binpb docs/{API,ARCHITECTURE,BENCHMARKS,CONFIG,ENGINES,ERRORS}.md");
 }

@@ -5,6 +5,7 @@ import { isLoopback } from "../config/registry.ts";
 import { DEFAULT_WEB_SETTINGS, type ReadinessCheck, type WebSettings } from "../edge/deps.ts";
 import { createEdge, createNodeServer, type NodeServer } from "../edge/edge.ts";
 import { placementRoutes } from "../edge/rest/placement.ts";
+import { BusPresence } from "../live/presence.ts";
 import { TripHub } from "../live/trip-hub.ts";
 import type { Gateway } from "./gateway-role.ts";
 import { EVERY_ADDRESS } from "./lan.ts";
@@ -90,8 +91,9 @@ async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Ser
   const logger = telemetry.logger.child({ part: "edge" });
   const onError = (error: unknown) => logger.warn({ err: error }, "latest state not read");
   const hub = stack.use(new TripHub({ bus, latest, clock, limits, onError }));
+  const presence = stack.use(new BusPresence({ bus, clock, limits }));
   return createEdge({
-    ...{ hub, latest, history, trips, authenticator, clock, limits, telemetry, tls },
+    ...{ hub, presence, latest, history, trips, authenticator, clock, limits, telemetry, tls },
     ...served,
     tripStore: engines.trips,
     placement: placementOf(parts),

@@ -11,6 +11,11 @@ export type Principal = {
   expiresAtMs: number;
 };
 
+/** Role and id as one text; of drivers and riders the same as their party's key. */
+export function userKeyOf({ role, subject }: Pick<Principal, "role" | "subject">): string {
+  return `${role}/${subject}`;
+}
+
 /** Turns a bearer token into a principal. */
 export interface Authenticator {
   /** Throws TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */

@@ -29,6 +29,24 @@ export const DEFAULT_LIMITS = {
   maxControlBurst: 100,
   /** A client is asked for a fresh token so long before its own ends; when that has less than twice so long to go, after half of it. */
   tokenRefreshAheadMs: 60_000,
+  /** Wanted rate: a device is never asked to send more often than this. */
+  fastestWantedMs: 1_000,
+  /** Wanted rate: the safety floor. On a trip a device is never asked to send more seldom, nor than 80 % of delayedAfterMs. */
+  slowestOnTripMs: 8_000,
+  /** Wanted rate: the same for a driver without a trip, who must not look STALE in a search; nor than 80 % of staleAfterMs. */
+  slowestIdleMs: 24_000,
+  /** Wanted rate: the same for a rider whom nobody watches; nor than 80 % of lostAfterMs. */
+  slowestRiderMs: 60_000,
+  /** A stream is told of another wanted rate not more often than this. */
+  wantedRatePauseMs: 2_000,
+  /** A slower wanted rate is told once it has been right for so long. */
+  slowerRateAfterMs: 6_000,
+  /** An edge tells the gateways this often that somebody watches a trip. */
+  watchedRepeatMs: 8_000,
+  /** Hearing that a trip is watched counts for so long; then nobody watches it, unless it was heard again. */
+  watchedForMs: 20_000,
+  /** Trips of which an edge remembers when it last told that they are watched; beyond, some are told of too often. */
+  maxTripsTold: 50_000,
   /** Streams without any message for so long are ended with IDLE_TIMEOUT. */
   ingestIdleTimeoutMs: 180_000,
   /** A stream must say Hello within this, else HELLO_EXPECTED. */

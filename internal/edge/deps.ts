@@ -8,7 +8,7 @@ import type { ServerTls } from "../core/tls.ts";
 import type { Trip, TripStatus, TripType, Waypoint } from "../core/trip.ts";
 import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
-import type { Hub } from "../live/hub.ts";
+import type { Hub, Presence } from "../live/hub.ts";
 import type { Placement } from "../placement/placement.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripFilter, Trips } from "../trips/trips.ts";
@@ -60,6 +60,7 @@ export type DemoDeps = { mint: TokenMint; joinCode?: string | undefined };
 /** What the edge is built from. */
 export type EdgeDeps = {
   hub: Hub;
+  presence: Presence;
   latest: Pick<Latest, "within" | "intactSince">;
   history: Pick<History, "track" | "final" | "events">;
   trips: TripUseCases;

@@ -18,6 +18,7 @@ import { MemoryLatest } from "../latest/memory/memory-latest.ts";
 import { applyChange, startLive } from "../live/apply-change.ts";
 import { ChangeMaker, positionAt } from "../live/kit.ts";
 import { MemoryBus } from "../live/memory/memory-bus.ts";
+import { BusPresence } from "../live/presence.ts";
 import { TripHub } from "../live/trip-hub.ts";
 import { DEFAULT_WEB_SETTINGS, type EdgeDeps } from "./deps.ts";
 import { createEdge, type NodeServer } from "./edge.ts";
@@ -105,8 +106,10 @@ export async function startTestEdge(
   const logs: string[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => logs.push(line) });
   let random = 0;
+  const presence = new BusPresence({ bus, clock, limits });
   const edge = await createEdge({
     hub,
+    presence,
     latest,
     history: options.history ?? noHistory,
     trips: options.trips ?? noTripService,
@@ -147,6 +150,7 @@ export async function startTestEdge(
     async [Symbol.asyncDispose]() {
       await edge[Symbol.asyncDispose]();
       await hub[Symbol.asyncDispose]();
+      presence[Symbol.dispose]();
       await rm(folder, { recursive: true });
     },
   };

@@ -2,6 +2,9 @@ import { Counter, Gauge, Histogram } from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { VERDICT_CODES, type Verdict } from "./messages.ts";
+import { RATE_CASES } from "./rate-cases.ts";
+import type { LoadLevel } from "./rate-input.ts";
+import { SLOWDOWNS } from "./rate-slowdowns.ts";
 
 const TRANSPORTS = ["grpc", "websocket", "http", "mqtt"] as const;
 /** The ways in, as labels and log fields. */
@@ -25,6 +28,8 @@ export class IngestEvents {
   readonly #sessions: Counter<"transport">;
   readonly #moves: Counter<"from" | "to">;
   readonly #received: Counter<"transport">;
+  readonly #wantedRates: Counter<"reason">;
+  readonly #load: Gauge;
   readonly #entryFixes: Histogram;
   readonly #entryBytes: Counter;
   readonly #ackSeconds: Histogram;
@@ -49,6 +54,16 @@ export class IngestEvents {
     this.#received = counter("bimride_ingest_received_bytes_total", "Bytes of messages that came in.", [
       "transport",
     ]);
+    this.#wantedRates = counter(
+      "bimride_ingest_wanted_rates_total",
+      "Wanted rates told on streams, by reason (docs/API.md).",
+      ["reason"],
+    );
+    this.#load = new Gauge({
+      name: "bimride_ingest_load_level",
+      help: "How busy this gateway is: 0 as usual, 1 busy, 2 overloaded; it asks devices to send less from 1 on.",
+      registers,
+    });
     this.#entryBytes = counter("bimride_ingest_appended_bytes_total", "Bytes of log entries appended.");
     this.#streams = new Gauge({
       name: "bimride_ingest_streams",
@@ -74,6 +89,7 @@ export class IngestEvents {
   /** What is known to come reads 0 until it does; codes and reasons that clients bring about have a series then. */
   #begin(): void {
     for (const verdict of VERDICT_CODES) this.#fixes.inc({ verdict }, 0);
+    for (const { code } of [...RATE_CASES, ...SLOWDOWNS]) this.#wantedRates.inc({ reason: code }, 0);
     for (const transport of TRANSPORTS) {
       this.#streams.set({ transport }, 0);
       this.#sessions.inc({ transport }, 0);
@@ -118,6 +134,16 @@ export class IngestEvents {
   sessionMoved(party: string, sessionId: string, from: string, to: string): void {
     this.#moves.inc({ from, to });
     this.#logger.info({ party, sessionId, from, to }, "ingest session moved to another region");
+  }
+
+  /** A stream was told how often to send. */
+  wantedRate(reason: string): void {
+    this.#wantedRates.inc({ reason });
+  }
+
+  /** How busy this gateway is. */
+  load(level: LoadLevel): void {
+    this.#load.set(level);
   }
 
   received(transport: Transport, bytes: number): void {

@@ -15,13 +15,14 @@ import { partyOf } from "./caller.ts";
 import { IngestEvents, type Transport } from "./events.ts";
 import { Homes, type IngestRegion } from "./homes.ts";
 import { Intake } from "./intake.ts";
+import { LoadGauge, threadShare } from "./load-gauge.ts";
 import type { BatchAnswer, BatchInput, HelloInput } from "./messages.ts";
 import { newestPlace } from "./newest-place.ts";
 import { SessionRegistry } from "./registry.ts";
 import { IngestSession, type SessionDeps, type StreamOptions } from "./session.ts";
 import type { SessionState } from "./session-state.ts";
+import { rateOfCall } from "./stream-rate.ts";
 import { helloFaultOf } from "./validate.ts";
-import { wantedRateFor } from "./wanted-rate.ts";
 
 const SWEEP_PERIOD_MS = 1_000;
 const DRAIN_POLL_MS = 20;
@@ -44,6 +45,8 @@ export type IngestDeps = {
   /** Time of sockets: lingers, timeouts, keepalives. Real by default, also where `clock` is driven. */
   ioClock?: Clock;
   limits: Limits;
+  /** How much of what this process can do was in use since the last call, 0…1; by default as its thread has it. */
+  shareInUse?: () => number;
   /** Names this gateway in logs. */
   gatewayId: string;
   telemetry: Telemetry;
@@ -73,6 +76,7 @@ export class IngestGateway {
   readonly #announcer: Announcer;
   readonly #sessionDeps: SessionDeps;
   readonly #homes: Homes;
+  readonly #load: LoadGauge;
   readonly #stopSweep: () => void;
   #cancelTelling: (() => void) | undefined;
   #draining = false;
@@ -94,12 +98,19 @@ export class IngestGateway {
     this.#registry = new SessionRegistry((hello) => homes.atHello(hello, ""), limits, clock);
     this.#intake = new Intake({ clock, ioClock, limits, events });
     this.#announcer = new Announcer({ bus, clock, events });
+    const shareInUse = deps.shareInUse ?? threadShare();
+    const load = new LoadGauge(() => Math.max(shareInUse(), homes.pendingBytes / limits.maxPendingLogBytes));
+    this.#load = load;
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
-      ...{ bus, trips, authenticator, clock, ioClock, limits, homes, events },
+      ...{ bus, trips, authenticator, clock, ioClock, limits, homes, events, load },
       act: actOnTrip(deps.tripActions),
     };
-    this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => this.#registry.sweep());
+    this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => {
+      load.look();
+      events.load(load.level);
+      this.#registry.sweep();
+    });
   }
 
   /** True from the start of {@link drain} on. */
@@ -162,8 +173,9 @@ export class IngestGateway {
     this.#announcer.deviceState(state, hello.deviceState, traceparent);
     const maxFixes = this.limits.maxFixesPerBatch;
     const ack = await this.#intake.take(state, batch, { traceparent, maxFixes });
-    const known = await trip;
-    return { ack, wantedRate: wantedRateFor(known === "unknown" ? undefined : known), region: state.region };
+    const rate = { limits: this.limits, load: this.#load };
+    const wantedRate = rateOfCall(party.kind, await trip, batch.fixes, hello.deviceState, rate);
+    return { ack, wantedRate, region: state.region };
   }
 
   /** The refusal of a call outside any session: counted, and given back as an error of the vocabulary. */

@@ -17,6 +17,10 @@ export type PartyFeedListener = {
   assignmentChanged(assignment: Assignment): void;
   /** Somewhere a stream of the party was opened. */
   sessionOpened(sessionId: string, sessionEpoch: number): void;
+  /** Somebody else watches the party on the trip, for so long from now. */
+  watched(tripId: string, forMs: number): void;
+  /** For now nothing is heard of viewers. */
+  viewersUnknown(): void;
 };
 
 /** What the bus and the trips store tell one stream of its party. Neither keeps it waiting long when it is away. */
@@ -78,6 +82,7 @@ export class PartyFeed {
     } catch (error) {
       events.busUnheard(partyKey, error);
       if (this.#closed) return;
+      this.#listener.viewersUnknown();
       this.#cancelRetry = ioClock.after(RETRY_MS, () => {
         // What was said meanwhile was not heard.
         void this.#listen(partyKey).then(() => this.#assignments?.refresh());
@@ -88,6 +93,7 @@ export class PartyFeed {
   #heard(message: PartyMessage): void {
     if (this.#closed) return;
     if (message.kind === "assignmentChanged") void this.#assignments?.refresh();
+    else if (message.kind === "watched") this.#listener.watched(message.tripId, message.forMs);
     else this.#listener.sessionOpened(message.sessionId, message.sessionEpoch);
   }
 

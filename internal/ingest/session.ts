@@ -46,11 +46,12 @@ import { PartyFeed } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
 import type { SessionState } from "./session-state.ts";
 import { drainedAcks } from "./spool-acks.ts";
+import { StreamRate, type StreamRateDeps } from "./stream-rate.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { batteryFaultOf, helloFaultOf } from "./validate.ts";
-import { wantedRateFor } from "./wanted-rate.ts";
+import type { WantedRate } from "./wanted-rate.ts";
 
-export type SessionDeps = {
+export type SessionDeps = StreamRateDeps & {
   intake: Intake;
   announcer: Announcer;
   registry: SessionRegistry;
@@ -81,6 +82,7 @@ export class IngestSession implements RegisteredStream {
   readonly #caller: Caller;
   readonly #answers: Answers;
   readonly #feed: PartyFeed;
+  readonly #rate: StreamRate;
   readonly #control: TokenBucket;
   readonly #held = new HeldBatches();
   readonly #openedMs: number;
@@ -88,6 +90,7 @@ export class IngestSession implements RegisteredStream {
   #state: SessionState | undefined;
   #outstanding = 0;
   #finishing = false;
+  #saidGoodbye = false;
   #lastMessageMs: number;
 
   /** Use `Ingest.openSession`. */
@@ -100,7 +103,10 @@ export class IngestSession implements RegisteredStream {
     this.#feed = new PartyFeed(deps, {
       assignmentChanged: (assignment) => this.#assignmentChanged(assignment),
       sessionOpened: (sessionId, sessionEpoch) => this.#openedElsewhere(sessionId, sessionEpoch),
+      watched: (tripId, forMs) => this.#tellRate(this.#rate.watched(tripId, forMs, deps.ioClock.monotonic())),
+      viewersUnknown: () => this.#rate.viewersUnknown(deps.ioClock.monotonic()),
     });
+    this.#rate = new StreamRate(deps, () => this.#feed.trip);
     this.#openedMs = deps.ioClock.monotonic();
     this.#lastMessageMs = this.#openedMs;
     const { maxControlMessagesPerSecond, maxControlBurst } = deps.limits;
@@ -149,16 +155,18 @@ export class IngestSession implements RegisteredStream {
     this.#lastMessageMs = this.#deps.ioClock.monotonic();
   }
 
-  /** The client sends nothing more: the stream ends once everything is answered. */
+  /** The client sends nothing more, which is its goodbye: the stream ends once everything is answered. */
   finish(): void {
     this.#finishing = true;
+    this.#saidGoodbye = true;
     this.#endWhenAnswered();
   }
 
-  /** The transport lost the stream; nothing can be sent any more. */
-  closed(): void {
+  /** The stream is gone and nothing can be sent any more. @param saidGoodbye the client ended it, it did not break */
+  closed(saidGoodbye = false): void {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
+    this.#saidGoodbye ||= saidGoodbye;
     this.#release();
   }
 
@@ -196,6 +204,7 @@ export class IngestSession implements RegisteredStream {
       this.abort(new BimrideError("IDLE_TIMEOUT"));
     else if (this.#phase === "open" && this.#caller.asksForToken())
       this.#send({ kind: "tokenRefreshRequest", expiresAtMs: this.#caller.principal.expiresAtMs });
+    if (this.#phase === "open") this.#tellRate(this.#rate.tick(nowMs));
   }
 
   drain(reconnectWithinMs: number): void {
@@ -231,7 +240,10 @@ export class IngestSession implements RegisteredStream {
     const home = homes.atHello(hello, state.region);
     if (isNews && home.region !== state.region)
       announcer.moved(state, home, this.#transport, this.#traceparent);
-    if (this.#state !== state) this.#leave();
+    if (this.#state !== state) {
+      this.#leave(true);
+      this.#rate.forget();
+    }
     this.#state = state;
     this.#phase = "opening";
     this.#answers.hold();
@@ -245,6 +257,7 @@ export class IngestSession implements RegisteredStream {
     state.clockOffset.sample(clock.now(), hello.deviceTimeMs);
     announcer.opened(state, this.#transport, this.#traceparent);
     announcer.deviceState(state, hello.deviceState, this.#traceparent);
+    if (hello.deviceState) this.#rate.deviceState(hello.deviceState, this.#lastMessageMs);
     this.#open(state, isNews ? hello.position : undefined).catch((error: unknown) =>
       this.abort(asBimrideError(error)),
     );
@@ -252,7 +265,7 @@ export class IngestSession implements RegisteredStream {
 
   /** The Welcome goes out within about two seconds, whatever is away. */
   async #open(state: SessionState, position: HelloInput["position"]): Promise<void> {
-    const { clock, homes, announcer } = this.#deps;
+    const { clock, ioClock, homes, announcer } = this.#deps;
     const assignment = await this.#feed.follow(state);
     if (this.#ended || !assignment) return;
     const home = homes.next(state.region, this.#feed.trip, position);
@@ -263,7 +276,7 @@ export class IngestSession implements RegisteredStream {
       serverTimeMs: Math.round(clock.now()),
       region: state.region,
       assignment,
-      wantedRate: wantedRateFor(assignment.trip),
+      wantedRate: this.#rate.begin(state.party.kind, ioClock.monotonic()),
       resumeAfterSeq: state.durable.largest,
       clockOffsetMs: state.clockOffset.appliedMs,
     });
@@ -300,6 +313,7 @@ export class IngestSession implements RegisteredStream {
         this.#endWhenAnswered();
       });
     this.#feed.resend(batch.assignmentVersion);
+    this.#tellRate(this.#rate.fixes(batch.fixes, this.#lastMessageMs));
   }
 
   /** Without a trip a party goes on in the region that its newest fix lies in. */
@@ -323,7 +337,9 @@ export class IngestSession implements RegisteredStream {
       this.#refuse(fault);
       return;
     }
-    if (this.#state) this.#deps.announcer.deviceState(this.#state, deviceState, this.#traceparent);
+    if (!this.#state || !deviceState) return;
+    this.#deps.announcer.deviceState(this.#state, deviceState, this.#traceparent);
+    this.#tellRate(this.#rate.deviceState(deviceState, this.#lastMessageMs));
   }
 
   /** The result names what went wrong; a change comes as an Assignment, by the bus. */
@@ -356,7 +372,12 @@ export class IngestSession implements RegisteredStream {
     // First the move: the fixes on the way to the trip must come where the trip is.
     this.#moveTo(this.#state, this.#deps.homes.next(this.#state.region, this.#feed.trip, undefined));
     if (this.#state.party.kind === "driver") this.#send({ kind: "assignment", ...assignment });
-    this.#send({ kind: "wantedRate", ...wantedRateFor(assignment.trip) });
+    this.#tellRate(this.#rate.tripChanged(this.#deps.ioClock.monotonic()));
+  }
+
+  /** Tells the client how often to send, when that has changed. */
+  #tellRate(rate: WantedRate | undefined): void {
+    if (rate) this.#send({ kind: "wantedRate", ...rate });
   }
 
   get #ended(): boolean {
@@ -390,13 +411,13 @@ export class IngestSession implements RegisteredStream {
     this.#release();
   }
 
-  /** Lets go of the session that the stream was on, if any. */
-  #leave(): void {
+  /** Lets go of the session that the stream was on, if any. @param saidGoodbye the client meant to leave it */
+  #leave(saidGoodbye = this.#saidGoodbye): void {
     const state = this.#state;
     if (!state) return;
     this.#state = undefined;
     const last = this.#deps.registry.detach(this, state);
-    if (last) this.#deps.announcer.closed(state, this.#transport);
+    if (last) this.#deps.announcer.closed(state, this.#transport, !saidGoodbye);
   }
 
   #release(): void {

@@ -31,4 +31,9 @@ export type Subscription = Disposable;
 /** What a party's stream must know. */
 export type PartyMessage =
   | { partyKey: string; kind: "assignmentChanged"; tripId: string; tripVersion: number }
-  | { partyKey: string; kind: "sessionOpened"; sessionId: string; sessionEpoch: number };
+  | { partyKey: string; kind: "sessionOpened"; sessionId: string; sessionEpoch: number }
+  /**
+   * Somebody else watches the party on the trip, which counts for so long from when it is heard; said again and again while it
+   * lasts, so that it need not be taken back. `saidAtMs`, by the clock of who says it, tells it from its repeats.
+   */
+  | { partyKey: string; kind: "watched"; tripId: string; forMs: number; saidAtMs: number };

@@ -130,6 +130,27 @@ export function liveBusContract(
       expect(heard).toEqual([meant]);
     });
 
+    it("brings every kind of message as it was sent", async () => {
+      const { bus, settled } = await open();
+      await using _bus = bus;
+      const heard: PartyMessage[] = [];
+      await bus.listen("rider/r1", (message) => heard.push(message));
+      const sent: PartyMessage[] = [
+        { partyKey: "rider/r1", kind: "assignmentChanged", tripId: A, tripVersion: 7 },
+        {
+          partyKey: "rider/r1",
+          kind: "sessionOpened",
+          sessionId: "session-1",
+          sessionEpoch: 1_700_000_000_001,
+        },
+        { partyKey: "rider/r1", kind: "watched", tripId: A, forMs: 20_000, saidAtMs: 1_700_000_000_001 },
+        { partyKey: "rider/r1", kind: "watched", tripId: A, forMs: 20_000, saidAtMs: 1_700_000_008_001 },
+      ];
+      for (const message of sent) bus.notify(message);
+      await settled();
+      expect(heard).toEqual(sent);
+    });
+
     it("says nothing any more once disposed", async () => {
       const { bus, settled } = await open();
       const listener = vi.fn();

@@ -35,6 +35,18 @@ export interface RiderFeed extends Disposable {
   readonly places: ReadonlyMap<string, RiderPlace>;
 }
 
+/** Who watches through one edge node, for those who are watched: they send more often then. */
+export interface Presence {
+  /**
+   * Somebody watches until the returned subscription is disposed.
+   * @param userKey the viewer's role and id, `rider/ID`: nobody is told that they watch themselves
+   * @param trip what they watch now, asked again and again; undefined while they see nothing of the car
+   */
+  stay(userKey: string, trip: () => Trip | undefined): Disposable;
+  /** Somebody looked once and is likely to look again soon. */
+  look(userKey: string, trip: Trip): void;
+}
+
 /** One viewer's view of one trip. Dispose it to leave. */
 export interface Feed extends Disposable {
   /** The newest state, before what `next` has not told yet. */

@@ -7,12 +7,14 @@ import { enginesDocument } from "../engines-document/engines-document.ts";
 import { benchmarksDocument } from "./benchmarks-document.ts";
 import { withBounds } from "./bounds-table.ts";
 import { IMAGE_PATH } from "./proto.ts";
+import { withRates } from "./rates-table.ts";
 import { runCommand } from "./run-command.ts";
 
 const DOCUMENTS: Readonly<Record<string, (root: string) => string | Promise<string>>> = {
   "docs/CONFIG.md": configDocument,
   "docs/ERRORS.md": errorsDocument,
   "docs/ARCHITECTURE.md": architectureDocument,
+  "docs/API.md": async (root) => withRates(await readFile(join(root, "docs/API.md"), "utf8")),
   "docs/BENCHMARKS.md": benchmarksDocument,
   "docs/ENGINES.md": enginesDocument,
 };

@@ -8,6 +8,7 @@ import type { Trip } from "../../core/trip.ts";
 import { emptyServer, startRedisHarness } from "../../latest/redis/kit.ts";
 import { FULL_LIVE, flush } from "../../latest/test-data.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
+import { BusPresence } from "../../live/presence.ts";
 import { TripHub } from "../../live/trip-hub.ts";
 import { someTripId } from "../kit.ts";
 import { readLive } from "./read-live.ts";
@@ -27,11 +28,12 @@ test("a running trip is never shown without the car that Redis lost, and one boo
   };
   const limits = DEFAULT_LIMITS;
   await using hub = new TripHub({ bus, latest, clock: systemClock, limits, onError });
+  using presence = new BusPresence({ bus, clock: systemClock, limits });
   const store = new Map<string, Trip>();
   const tripStore = { get: async (id: string) => store.get(id), list: async () => [] };
   const read = async (tripId: string) => {
-    const { live } = (await readLive({ hub, latest, tripStore, clock: systemClock, limits }, SUPPORT, tripId))
-      .response;
+    const deps = { hub, presence, latest, tripStore, clock: systemClock, limits };
+    const { live } = (await readLive(deps, SUPPORT, tripId)).response;
     return { sequence: Number(live?.version?.sequence), hasCar: live?.position !== undefined };
   };
   const book = (tripId: string): Trip => {

@@ -3,7 +3,7 @@ import {
   type GetLiveTripResponse,
   GetLiveTripResponseSchema,
 } from "../../../gen/bimride/tracking/v1/live_pb.ts";
-import type { Principal } from "../../auth/principal.ts";
+import { type Principal, userKeyOf } from "../../auth/principal.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type { FreshnessLevel } from "../../core/freshness.ts";
 import { TRIP_ID_PATTERN } from "../../core/ids.ts";
@@ -16,7 +16,7 @@ import { riderMessage } from "../wire/live-messages.ts";
 import { liveOfTrip, lossOf } from "./live-of-trip.ts";
 import { freshnessFor, liveTripFor } from "./viewer-trip.ts";
 
-type ReadDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits">;
+type ReadDeps = Pick<EdgeDeps, "hub" | "presence" | "latest" | "tripStore" | "clock" | "limits">;
 
 /** When asking again makes sense: about one interval of a car that sends; rarer the less there is to expect. */
 const POLL_AFTER_MS: Record<FreshnessLevel, number> = {
@@ -46,6 +46,7 @@ export async function readLive(deps: ReadDeps, principal: Principal, tripId: str
   if (loss) throw loss;
 
   const seesCar = viewOf(live.trip, principal)?.seesCar ?? false;
+  if (seesCar) deps.presence.look(userKeyOf(principal), live.trip);
   const freshness = freshnessFor(live, seesCar, nowMs, deps.limits);
   const message = liveTripFor(live, principal, freshness);
   if (!message) throw new BimrideError("NOT_FOUND");

@@ -1,4 +1,4 @@
-import type { Principal } from "../../auth/principal.ts";
+import { type Principal, userKeyOf } from "../../auth/principal.ts";
 import { asBimrideError } from "../../core/errors.ts";
 import { TRIP_ID_PATTERN } from "../../core/ids.ts";
 import type { TripLive } from "../../core/live.ts";
@@ -12,7 +12,7 @@ import { liveOfTrip, lossOf } from "./live-of-trip.ts";
 import { RiderView } from "./rider-view.ts";
 import { type ViewerMessage, ViewerTrip } from "./viewer-trip.ts";
 
-type WatchDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits">;
+type WatchDeps = Pick<EdgeDeps, "hub" | "presence" | "latest" | "tripStore" | "clock" | "limits">;
 type UnavailableCode = "NOT_FOUND" | "LIVE_ENDED" | "STORE_UNAVAILABLE";
 
 /** Between two joins of a trip that has no live state yet; the hub itself waits for the first one for a while. */
@@ -42,6 +42,7 @@ export class TripWatch implements Disposable {
   #state: "joining" | "idle" | "pulling" | "pending" | "over" = "joining";
   #arrived: Arrived | undefined;
   #feed: Feed | undefined;
+  #presence: Disposable | undefined;
   #viewer: ViewerTrip | undefined;
   /** Where waiting riders are: for the trip's driver alone. */
   #riders: RiderView | undefined;
@@ -96,6 +97,7 @@ export class TripWatch implements Disposable {
     this.#state = "over";
     this.#feed?.[Symbol.dispose]();
     this.#feed = undefined;
+    this.#presence?.[Symbol.dispose]();
     this.#riders?.[Symbol.dispose]();
     this.#riders = undefined;
   }
@@ -176,7 +178,9 @@ export class TripWatch implements Disposable {
         this.#state = "idle";
         this.#joinedAt = arrived.feed.live.version;
         this.#viewer = new ViewerTrip(arrived.feed.live, this.#principal, nowMs, this.#deps.limits);
-        return this.#viewer.visible ? undefined : this.#end("NOT_FOUND");
+        if (!this.#viewer.visible) return this.#end("NOT_FOUND");
+        this.#bePresent();
+        return undefined;
       case "item":
         this.#state = "idle";
         return arrived.item ? this.#tellItem(arrived.item, nowMs) : this.#end("LIVE_ENDED");
@@ -189,7 +193,14 @@ export class TripWatch implements Disposable {
     if (known?.index === live.version.index && known.generation === live.version.generation) return undefined;
     this.#resumeAfter = undefined;
     this.#viewer = new ViewerTrip(live, this.#principal, nowMs, this.#deps.limits);
+    this.#bePresent();
     return this.#viewer.snapshot(live, nowMs);
+  }
+
+  /** The driver is told that somebody watches. */
+  #bePresent(): void {
+    const userKey = userKeyOf(this.#principal);
+    this.#presence ??= this.#deps.presence.stay(userKey, () => this.#viewer?.watchedTrip);
   }
 
   #tellItem(item: FeedItem, nowMs: number): ViewerMessage | undefined {

@@ -77,6 +77,11 @@ export class ViewerTrip {
     return this.#live.dropAtMs;
   }
 
+  /** The trip, while the principal sees where its car is. */
+  get watchedTrip(): Trip | undefined {
+    return this.#view?.seesCar ? this.#live.trip : undefined;
+  }
+
   get version(): Version {
     return this.#live.version;
   }

@@ -1,4 +1,4 @@
-import type { Principal } from "../../auth/principal.ts";
+import { type Principal, userKeyOf } from "../../auth/principal.ts";
 import { BimrideError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { EdgeEvents, WatchKind } from "../events.ts";
@@ -43,7 +43,7 @@ export class WatchRegistry {
   /** @throws WATCH_TOO_MANY at a bound, DRAINING while the node is going away */
   open(principal: Principal, kind: WatchKind): Watch {
     if (this.#draining) throw new BimrideError("DRAINING");
-    const user = userOf(principal);
+    const user = userKeyOf(principal);
     const ofUser = this.#perUser.get(user) ?? 0;
     if (this.#entries.size >= this.#limits.maxWatchesPerNode || ofUser >= this.#limits.maxWatchesPerUser) {
       throw new BimrideError("WATCH_TOO_MANY");
@@ -70,7 +70,7 @@ export class WatchRegistry {
    */
   refresh(id: string, principal: Principal): { expiresAtMs: number } {
     const entry = this.#entries.get(id);
-    if (!entry || userOf(entry.principal) !== userOf(principal)) throw new BimrideError("NOT_FOUND");
+    if (!entry || userKeyOf(entry.principal) !== userKeyOf(principal)) throw new BimrideError("NOT_FOUND");
     entry.expiresAtMs = Math.max(entry.expiresAtMs, principal.expiresAtMs);
     this.#events.watchRefreshed();
     entry.onChange();
@@ -96,8 +96,4 @@ export class WatchRegistry {
     this.#events.watchClosed(kind);
     if (this.#draining && this.#entries.size === 0) this.#drained.resolve();
   }
-}
-
-function userOf({ role, subject }: Principal): string {
-  return `${role}/${subject}`;
 }

@@ -15,7 +15,10 @@ import { TripWatch } from "./trip-watch.ts";
 import type { ViewerMessage } from "./viewer-trip.ts";
 import type { Watch, WatchRegistry } from "./watch-registry.ts";
 
-export type WatchTripsDeps = Pick<EdgeDeps, "hub" | "latest" | "tripStore" | "clock" | "limits"> & {
+export type WatchTripsDeps = Pick<
+  EdgeDeps,
+  "hub" | "presence" | "latest" | "tripStore" | "clock" | "limits"
+> & {
   events: EdgeEvents;
   watches: WatchRegistry;
 };

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
+import type { LocationPermission, NetworkKind } from "../../../gen/bimride/tracking/v1/fix_pb.ts";
 import {
   AssignmentEndReason,
   PublishRequestSchema,
@@ -33,10 +34,21 @@ export function streamConformance(rig: Rig, { deviations }: IngestTransport): vo
     again.close();
     await vi.waitFor(async () => {
       const last = (await recordsOf(driver)).at(-1);
-      expect(last).toMatchObject({ kind: "sessionOpened", closed: true });
+      expect(last).toMatchObject({ kind: "sessionOpened", closed: true, lost: true });
     }, 20_000);
     const closes = (await recordsOf(driver)).filter((record) => "closed" in record && record.closed);
     expect(closes).toHaveLength(1);
+  });
+
+  test("tells a client that said goodbye from one whose connection broke", async () => {
+    const { client, driver } = await open();
+    client.send(fixesMessage([goodFix(0)]));
+    await nth(client, "ack");
+    client.finish();
+    await vi.waitFor(async () => {
+      const last = (await recordsOf(driver)).at(-1);
+      expect(last).toMatchObject({ kind: "sessionOpened", closed: true, lost: false });
+    }, 20_000);
   });
 
   test.skipIf(deviations?.needsNoHello)("ends a stream that does not begin with Hello", async () => {
@@ -224,6 +236,18 @@ export function streamConformance(rig: Rig, { deviations }: IngestTransport): vo
     expect(cases(client, "tokenRefreshRequest")).toHaveLength(1);
   });
 
+  test("asks a rider for more while somebody watches, and counts the reasons", async () => {
+    const told = () => rig.gateway.metric("bimride_ingest_wanted_rates_total", { reason: "RIDER_WATCHED" });
+    const before = await told();
+    const client = connect(await rig.gateway.token("rider", "rider-1"));
+    client.send(helloMessage("session-1"));
+    expect((await nth(client, "welcome")).wantedRate).toMatchObject({ intervalMs: 60_000, reason: "RIDER" });
+    const watched = { kind: "watched", tripId: "test-1", forMs: 20_000, saidAtMs: Date.now() } as const;
+    rig.gateway.bus.notify({ partyKey: "rider/rider-1", ...watched });
+    expect(await nth(client, "wantedRate")).toMatchObject({ intervalMs: 5_000, reason: "RIDER_WATCHED" });
+    expect((await told()) - before).toBe(1);
+  });
+
   test("welcomes without an assignment while the trips store is away", async () => {
     rig.gateway.trips.down = true;
     const { client } = await open();
@@ -244,6 +268,17 @@ export function streamConformance(rig: Rig, { deviations }: IngestTransport): vo
     await vi.waitFor(async () => {
       const states = (await recordsOf(driver)).filter((record) => record.kind === "deviceState");
       expect(states.map(({ state }) => state.batteryPercent)).toEqual([50, 49]);
+    }, 20_000);
+  });
+
+  test("leaves out of a device's state what it does not know, and takes the rest", async () => {
+    const { client, driver } = await open();
+    const unknown = { network: 99 as NetworkKind, locationPermission: 77 as LocationPermission };
+    const value = { ...unknown, mockLocation: true, powerSave: false };
+    client.send(create(PublishRequestSchema, { message: { case: "deviceState", value } }));
+    await vi.waitFor(async () => {
+      const states = (await recordsOf(driver)).filter((record) => record.kind === "deviceState");
+      expect(states.map(({ state }) => state)).toEqual([{ mockLocation: true, powerSave: false }]);
     }, 20_000);
   });
 

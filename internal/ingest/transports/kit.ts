@@ -202,6 +202,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     tripActions: trips,
     authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
     gatewayId: "gateway-1",
+    // A busy machine is not what these tests are about.
+    shareInUse: () => 0,
   });
   const grpc = await ingest.startGrpc({ host: "127.0.0.1", port: 0, ...options.grpc });
   const mqtt = await ingest.startMqtt({ host: "127.0.0.1", port: 0, ...options.mqtt });

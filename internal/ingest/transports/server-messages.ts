@@ -29,7 +29,8 @@ import {
   type Verdict,
   type Welcome,
 } from "../messages.ts";
-import { WANTED_ACCURACIES, type WantedRate } from "../wanted-rate.ts";
+import { WANTED_ACCURACIES } from "../rate-input.ts";
+import type { WantedRate } from "../wanted-rate.ts";
 
 /** The message as it goes out on a stream. */
 export function fromServerMessage(message: ServerMessage): PublishResponse {

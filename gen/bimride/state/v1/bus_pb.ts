@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/bus.proto.
  */
 export const file_bimride_state_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSKZAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCCJUCg1CdXNSaWRlclBsYWNlEhAKCHJpZGVyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg0KBWluZGV4GAMgASgNEhAKCHBvc2l0aW9uGAQgAygBIqABCg9CdXNQYXJ0eU1lc3NhZ2USRAoSYXNzaWdubWVudF9jaGFuZ2VkGAEgASgLMiYuYmltcmlkZS5zdGF0ZS52MS5CdXNBc3NpZ25tZW50Q2hhbmdlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAIgASgLMiIuYmltcmlkZS5zdGF0ZS52MS5CdXNTZXNzaW9uT3BlbmVkSABCCQoHY29udGVudCI9ChRCdXNBc3NpZ25tZW50Q2hhbmdlZBIPCgd0cmlwX2lkGAEgASgJEhQKDHRyaXBfdmVyc2lvbhgCIAEoBCI9ChBCdXNTZXNzaW9uT3BlbmVkEhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl9lcG9jaBgCIAEoBGIGcHJvdG8z");
+  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSLHAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCBITCgtkZXZpY2VfbG9zdBgIIAEoCBIXCg9kZXZpY2VfbW9ja19maXgYCSABKAgiVAoNQnVzUmlkZXJQbGFjZRIQCghyaWRlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBINCgVpbmRleBgDIAEoDRIQCghwb3NpdGlvbhgEIAMoASLRAQoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAEi8KB3dhdGNoZWQYAyABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLkJ1c1dhdGNoZWRIAEIJCgdjb250ZW50Ij0KFEJ1c0Fzc2lnbm1lbnRDaGFuZ2VkEg8KB3RyaXBfaWQYASABKAkSFAoMdHJpcF92ZXJzaW9uGAIgASgEIj0KEEJ1c1Nlc3Npb25PcGVuZWQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1zZXNzaW9uX2Vwb2NoGAIgASgEIkEKCkJ1c1dhdGNoZWQSDwoHdHJpcF9pZBgBIAEoCRIOCgZmb3JfbXMYAiABKA0SEgoKc2FpZF9hdF9tcxgDIAEoA2IGcHJvdG8z");
 
 /**
  * A change of a trip's live state. The subject names the trip. Numbers of one field belong together; times are
@@ -72,6 +72,20 @@ export type BusChange = Message<"bimride.state.v1.BusChange"> & {
    * @generated from field: bool device_connected = 7;
    */
   deviceConnected: boolean;
+
+  /**
+   * Whether its connection broke; only with device_entry.
+   *
+   * @generated from field: bool device_lost = 8;
+   */
+  deviceLost: boolean;
+
+  /**
+   * Whether its newest fix is made up; only with device_entry.
+   *
+   * @generated from field: bool device_mock_fix = 9;
+   */
+  deviceMockFix: boolean;
 };
 
 /**
@@ -151,6 +165,14 @@ export type BusPartyMessage = Message<"bimride.state.v1.BusPartyMessage"> & {
      */
     value: BusSessionOpened;
     case: "sessionOpened";
+  } | {
+    /**
+     * Somebody watches the party.
+     *
+     * @generated from field: bimride.state.v1.BusWatched watched = 3;
+     */
+    value: BusWatched;
+    case: "watched";
   } | { case: undefined; value?: undefined };
 };
 
@@ -216,4 +238,39 @@ export type BusSessionOpened = Message<"bimride.state.v1.BusSessionOpened"> & {
  */
 export const BusSessionOpenedSchema: GenMessage<BusSessionOpened> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_bus, 4);
+
+/**
+ * Somebody else watches the party on a trip. Said again while it lasts; nothing is said when it ends.
+ *
+ * @generated from message bimride.state.v1.BusWatched
+ */
+export type BusWatched = Message<"bimride.state.v1.BusWatched"> & {
+  /**
+   * The trip.
+   *
+   * @generated from field: string trip_id = 1;
+   */
+  tripId: string;
+
+  /**
+   * For how long it counts from when it is heard, milliseconds.
+   *
+   * @generated from field: uint32 for_ms = 2;
+   */
+  forMs: number;
+
+  /**
+   * When it was said, by the clock of who said it, milliseconds since 1970: tells it from its repeats.
+   *
+   * @generated from field: int64 said_at_ms = 3;
+   */
+  saidAtMs: bigint;
+};
+
+/**
+ * Describes the message bimride.state.v1.BusWatched.
+ * Use `create(BusWatchedSchema)` to create a new message.
+ */
+export const BusWatchedSchema: GenMessage<BusWatched> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 5);
 
