@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FreshnessInput, freshnessOf } from "./freshness.ts";
+import { FreshnessReason } from "../../gen/bimride/tracking/v1/live_pb.ts";
+import { FRESHNESS_REASONS, type FreshnessInput, freshnessOf } from "./freshness.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { DeviceStatus } from "./live.ts";
 
@@ -8,11 +9,12 @@ const T0 = 1_700_000_000_000;
 const position = { capturedAtMs: T0, receivedAtMs: T0 + 300 };
 const at = (ageMs: number, more: Partial<FreshnessInput> = {}) =>
   freshnessOf({ nowMs: T0 + ageMs, hasDriver: true, position, device: undefined, ...more }, DEFAULT_LIMITS);
-const device = (state: DeviceStatus["state"], connected = true): DeviceStatus => ({
-  state,
-  connected,
-  atMs: T0,
+const device = (state: DeviceStatus["state"], change: Partial<DeviceStatus> = {}): DeviceStatus => ({
+  ...{ state, connected: true, lost: false, mockFix: false, atMs: T0 },
+  ...change,
 });
+const CLOSED = { connected: false };
+const LOST = { connected: false, lost: true };
 
 describe("freshnessOf", () => {
   it("goes from live over delayed and stale to lost as the position ages, and says when the next step comes", () => {
@@ -38,15 +40,42 @@ describe("freshnessOf", () => {
   it.each([
     [device({ gpsEnabled: false }), "location_off"],
     [device({ locationPermission: "denied" }), "no_permission"],
-    [device({ locationPermission: "while_in_use", background: true }), "no_permission"],
+    [device({ locationPermission: "while_in_use", background: true }), "background"],
+    [device({ locationPermission: "while_in_use", background: false }), "no_signal"],
+    [device({ locationPermission: "always", background: true }), "no_signal"],
+    [device({ locationPermission: "always", background: true, powerSave: true }), "background"],
+    [device({ powerSave: true }), "no_signal"],
     [device({ airplaneMode: true }), "airplane_mode"],
     [device({ batteryPercent: 2 }), "battery_empty"],
     [device({ batteryPercent: 2, charging: true }), "no_signal"],
-    [device({}, false), "disconnected"],
+    [device({ network: "none" }, CLOSED), "no_signal"],
+    [device({}, CLOSED), "disconnected"],
+    [device({}, LOST), "no_signal"],
+    [device({ background: true, powerSave: true }, CLOSED), "disconnected"],
+    [device({ background: true, powerSave: true }, LOST), "background"],
+    [device({ gpsEnabled: false, airplaneMode: true, network: "none" }, LOST), "location_off"],
     [device({}), "no_signal"],
   ])("explains a silence by what the device said: %o → %s", (status, reason) => {
     expect(at(40_000, { device: status })).toMatchObject({ freshness: "stale", reason });
     expect(at(1_000, { device: status })).toMatchObject({ freshness: "live", reason: "none" });
+  });
+
+  it.each([
+    [device({ mockLocation: true }), "mock_location"],
+    [device({}, { mockFix: true }), "mock_location"],
+    [device({ locationPermission: "approximate" }), "approximate_location"],
+    [device({ locationPermission: "approximate", mockLocation: true }), "mock_location"],
+    [device({ locationPermission: "always", mockLocation: false }), "none"],
+  ])("says of a fresh position why it is not to be trusted: %o → %s", (status, reason) => {
+    expect(at(1_000, { device: status })).toMatchObject({ freshness: "live", reason });
+    expect(at(40_000, { device: status })).toMatchObject({ freshness: "stale", reason: "no_signal" });
+  });
+
+  it("has a reason for each that the contract has, in its order", () => {
+    const names = Object.entries(FreshnessReason).sort(([, a], [, b]) => a - b);
+    expect(FRESHNESS_REASONS).toEqual(
+      names.map(([name, number]) => (number === 0 ? "none" : name.toLowerCase())),
+    );
   });
 
   it("blames the service when the service knows that it is to blame", () => {
@@ -64,7 +93,7 @@ describe("freshnessOf", () => {
       fc.property(input, fc.double({ min: 0, max: 0.999, noNaN: true }), (given, share) => {
         const more = {
           position: { capturedAtMs: T0, receivedAtMs: T0 + given.receivedAfterMs },
-          device: device({ gpsEnabled: given.gpsEnabled }, given.connected),
+          device: device({ gpsEnabled: given.gpsEnabled }, { connected: given.connected }),
         };
         const nowMs = T0 + given.receivedAfterMs + given.ageMs;
         const now = at(nowMs - T0, more);

@@ -1,3 +1,4 @@
+import type { DeviceState } from "./fix.ts";
 import type { Limits } from "./limits.ts";
 import type { DeviceStatus } from "./live.ts";
 
@@ -5,7 +6,10 @@ import type { DeviceStatus } from "./live.ts";
 export const FRESHNESS_LEVELS = ["none", "live", "delayed", "stale", "lost"] as const;
 export type FreshnessLevel = (typeof FRESHNESS_LEVELS)[number];
 
-/** Why a position is not fresh; `none` when it is, or when nobody knows. */
+/**
+ * Why a position is not fresh, in the order of their numbers in the contract; `none` when it is, or when nobody knows.
+ * `mock_location` and `approximate_location` are doubts about a fresh one.
+ */
 export const FRESHNESS_REASONS = [
   "none",
   "no_driver",
@@ -18,6 +22,9 @@ export const FRESHNESS_REASONS = [
   "disconnected",
   "catching_up",
   "service",
+  "mock_location",
+  "background",
+  "approximate_location",
 ] as const;
 export type FreshnessReason = (typeof FRESHNESS_REASONS)[number];
 
@@ -48,7 +55,8 @@ const EMPTY_BATTERY_PERCENT = 3;
 
 /**
  * How fresh a position is and why not fresher: its age by capture time against the limits, the reason from what the
- * device last said. Positions that keep arriving and are old all the same mean a device that catches up.
+ * device last said. Positions that keep arriving and are old all the same mean a device that catches up; a connection that broke
+ * without a word means no signal. A fresh position has a reason only where it is not to be trusted.
  */
 export function freshnessOf(input: FreshnessInput, limits: FreshnessLimits): FreshnessNow {
   const { nowMs, position, hasDriver } = input;
@@ -63,7 +71,8 @@ export function freshnessOf(input: FreshnessInput, limits: FreshnessLimits): Fre
   const staleAtMs = capturedAtMs + limits.staleAfterMs;
   const lostAtMs = capturedAtMs + limits.lostAfterMs;
   if (nowMs < delayedAtMs) {
-    return { freshness: "live", reason: "none", sinceMs: capturedAtMs, changesAtMs: delayedAtMs };
+    const reason = doubtOf(input.device) ?? "none";
+    return { freshness: "live", reason, sinceMs: capturedAtMs, changesAtMs: delayedAtMs };
   }
 
   const silentAtMs = receivedAtMs + limits.delayedAfterMs;
@@ -88,9 +97,22 @@ function deviceReason({ device }: FreshnessInput): FreshnessReason | undefined {
   const { state } = device;
   if (state.gpsEnabled === false) return "location_off";
   if (state.locationPermission === "denied") return "no_permission";
-  if (state.locationPermission === "while_in_use" && state.background) return "no_permission";
   if (state.airplaneMode) return "airplane_mode";
   if ((state.batteryPercent ?? 100) <= EMPTY_BATTERY_PERCENT && !state.charging) return "battery_empty";
   if (state.network === "none") return "no_signal";
-  return device.connected ? undefined : "disconnected";
+  if (!device.connected && !device.lost) return "disconnected";
+  if (isHeldBack(state)) return "background";
+  return undefined;
+}
+
+/** True when the operating system keeps positions from an app that is not on screen. */
+function isHeldBack({ background, locationPermission, powerSave }: DeviceState): boolean {
+  return background === true && (locationPermission === "while_in_use" || powerSave === true);
+}
+
+/** What makes a fresh position doubtful. */
+function doubtOf(device: DeviceStatus | undefined): FreshnessReason | undefined {
+  if (!device) return undefined;
+  if (device.mockFix || device.state.mockLocation) return "mock_location";
+  return device.state.locationPermission === "approximate" ? "approximate_location" : undefined;
 }

@@ -20,8 +20,19 @@ export type LivePosition = {
 
 export type TrailPoint = { latDeg: number; lonDeg: number; capturedAtMs: number };
 
-/** What the pipeline knows of the driver's device, for the reason of a silence. */
-export type DeviceStatus = { state: DeviceState; connected: boolean; atMs: number };
+/** What the pipeline knows of the driver's device, for the reason of a silence and for doubts about fresh positions. */
+export type DeviceStatus = {
+  /** As last reported. */
+  state: DeviceState;
+  /** Its stream stands. */
+  connected: boolean;
+  /** Its stream broke; false when the app said goodbye, and while it stands. */
+  lost: boolean;
+  /** Its newest fix is made up, by the operating system's word. */
+  mockFix: boolean;
+  /** When it was last heard of, server time. */
+  atMs: number;
+};
 
 /** The live state of a trip before redaction: what a snapshot holds. */
 export type TripLive = {

@@ -98,6 +98,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
     appVersion: fc.string({ unit: "grapheme" }),
     transport: fc.constantFrom("grpc", "websocket", "http", "mqtt"),
     closed: fc.boolean(),
+    lost: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("deviceState" as const), ...session, state: deviceState }),
   fc.record({ kind: fc.constant("tripChange" as const), receivedAtMs: timeMs, trip }),

@@ -15,6 +15,8 @@ export type LogRecord =
       transport: string;
       /** True when the record tells of the session's end (its stream closed). */
       closed: boolean;
+      /** With `closed`: the stream broke, the client did not say goodbye. */
+      lost: boolean;
     }
   | {
       kind: "deviceState";

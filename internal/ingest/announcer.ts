@@ -23,7 +23,7 @@ export class Announcer {
     const { bus, events } = this.#deps;
     const { sessionId, sessionEpoch } = state;
     state.announced = true;
-    this.#append(state, transport, traceparent, false);
+    this.#append(state, transport, traceparent, "open");
     events.sessionOpened(transport, state.partyKey, sessionId, sessionEpoch);
     bus.notify({ partyKey: state.partyKey, kind: "sessionOpened", sessionId, sessionEpoch });
   }
@@ -32,12 +32,15 @@ export class Announcer {
   ensureOpened(state: SessionState, transport: Transport, traceparent: string): void {
     if (state.announced) return;
     state.announced = true;
-    this.#append(state, transport, traceparent, false);
+    this.#append(state, transport, traceparent, "open");
   }
 
-  /** The session's last stream is gone. Best effort: without it viewers learn from silence instead. */
-  closed(state: SessionState, transport: Transport): void {
-    this.#append(state, transport, "", true);
+  /**
+   * The session's last stream is gone. Best effort: without it viewers learn from silence instead.
+   * @param lost the client did not say goodbye
+   */
+  closed(state: SessionState, transport: Transport, lost: boolean): void {
+    this.#append(state, transport, "", lost ? "lost" : "closed");
   }
 
   /** The session goes on in another region: its end goes to the log of the old one, what it is to that of the new one. */
@@ -47,7 +50,7 @@ export class Announcer {
       enterHome(state, home);
       return;
     }
-    this.closed(state, transport);
+    this.closed(state, transport, false);
     enterHome(state, home);
     this.#deps.events.sessionMoved(state.partyKey, state.sessionId, region, home.region);
     this.ensureOpened(state, transport, traceparent);
@@ -75,8 +78,14 @@ export class Announcer {
       });
   }
 
-  #append(state: SessionState, transport: Transport, traceparent: string, closed: boolean): void {
+  #append(
+    state: SessionState,
+    transport: Transport,
+    traceparent: string,
+    is: "open" | "closed" | "lost",
+  ): void {
     const { clock, events } = this.#deps;
+    const closed = is !== "open";
     const { appender, party, sessionId, sessionEpoch, partition, deviceId, appVersion } = state;
     const receivedAtMs = Math.round(clock.now());
     const record = {
@@ -89,6 +98,7 @@ export class Announcer {
       appVersion,
       transport,
       closed,
+      lost: is === "lost",
     } as const;
     appender.append(partition, record, traceparent).catch((error: unknown) => {
       if (!closed) state.announced = false;

@@ -80,7 +80,13 @@ export const FULL_LIVE = live(7, {
     { latDeg: 57.7, lonDeg: 179.9999999, capturedAtMs: 500 },
     { latDeg: -57.7012345, lonDeg: -180, capturedAtMs: 1_000 },
   ],
-  device: { state: { batteryPercent: 55, network: "wifi", gpsEnabled: false }, connected: true, atMs: 900 },
+  device: {
+    state: { batteryPercent: 55, network: "wifi", gpsEnabled: false },
+    connected: true,
+    lost: false,
+    mockFix: true,
+    atMs: 900,
+  },
 });
 
 type FlushFields = Partial<Omit<LatestFlush, "trips"> & { trips: TripLive[] }>;

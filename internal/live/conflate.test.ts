@@ -39,7 +39,9 @@ function changesOf(script: Step[]): LiveChange[] {
       ...(step.late.length > 0
         ? { latePoints: step.late.map((back) => trailPointOf(positionAt(timeMs - 3 * back))) }
         : {}),
-      ...(step.device ? { device: { state: {}, connected: true, atMs: timeMs } } : {}),
+      ...(step.device
+        ? { device: { state: {}, connected: true, lost: false, mockFix: false, atMs: timeMs } }
+        : {}),
       ...(step.event === "status" ? { trip: tripOf(TRIP, generation, "ARRIVED_AT_PICKUP") } : {}),
       ...(step.event === "end" ? { trip: tripOf(TRIP, generation, "COMPLETE", timeMs + 1) } : {}),
     };

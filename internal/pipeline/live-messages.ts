@@ -78,12 +78,13 @@ export function toDeviceMessage(party: Party, device: DeviceStatus) {
     recordEntry = encodeEntry({ region: "", traceparent: "", records: [record] });
     deviceEntries.set(device, recordEntry);
   }
-  return { recordEntry, connected: device.connected };
+  return { recordEntry, connected: device.connected, lost: device.lost, mockFix: device.mockFix };
 }
 
 /** Inverse of {@link toDeviceMessage}. */
-export function fromDeviceMessage({ recordEntry, connected }: DeviceStatusMessage): DeviceStatus {
+export function fromDeviceMessage(message: DeviceStatusMessage): DeviceStatus {
+  const { recordEntry, connected, lost, mockFix } = message;
   const record = decodeEntry(recordEntry).records[0];
   if (record?.kind !== "deviceState") throw new RangeError("no device state where one belongs");
-  return { state: record.state, connected, atMs: record.receivedAtMs };
+  return { state: record.state, connected, lost, mockFix, atMs: record.receivedAtMs };
 }

@@ -1,4 +1,4 @@
-import { type DeviceState, type FixBatch, type Party, partyKey } from "../core/fix.ts";
+import { type FixBatch, type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { DeviceStatus } from "../core/live.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
@@ -10,7 +10,13 @@ import type { PartitionState, PartyState, SessionState } from "./state.ts";
 
 type RecordOf<Kind extends LogRecord["kind"]> = Extract<LogRecord, { kind: Kind }>;
 type Entry = { sequence: number };
-const NOTHING_KNOWN: DeviceState = Object.freeze({});
+const NOTHING_KNOWN: DeviceStatus = Object.freeze({
+  state: Object.freeze({}),
+  connected: true,
+  lost: false,
+  mockFix: false,
+  atMs: 0,
+});
 
 /** The party's state, made when it is new. Who takes a record of the party in sets `lastSeenMs` afterwards. */
 export function partyOf(state: PartitionState, party: Party): PartyState {
@@ -70,10 +76,10 @@ export function sessionChanged(
   party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
   if (session !== party.sessions.at(-1)) return;
-  const connected = !record.closed;
-  if (party.device?.connected === connected) return;
-  const known = party.device?.state ?? NOTHING_KNOWN;
-  setDevice(entry, party, { state: known, connected, atMs: record.receivedAtMs }, out);
+  const [connected, lost] = [!record.closed, record.closed && record.lost];
+  const known = party.device ?? NOTHING_KNOWN;
+  if (party.device && known.connected === connected && known.lost === lost) return;
+  setDevice(entry, party, { ...known, connected, lost, atMs: record.receivedAtMs }, out);
 }
 
 /** A device told of itself; what an older session says is not news. */
@@ -88,7 +94,15 @@ export function deviceReported(
   party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
   if (session !== party.sessions.at(-1)) return;
-  setDevice(entry, party, { state: record.state, connected: true, atMs: record.receivedAtMs }, out);
+  const mockFix = party.device?.mockFix ?? false;
+  const { state: reported, receivedAtMs: atMs } = record;
+  setDevice(entry, party, { state: reported, connected: true, lost: false, mockFix, atMs }, out);
+}
+
+/** The newest fix says whether it is made up: news only when the one before said otherwise. */
+export function mockFixSeen(party: PartyState, mockFix: boolean, atMs: number): void {
+  if ((party.device?.mockFix ?? false) === mockFix) return;
+  party.device = { ...(party.device ?? NOTHING_KNOWN), mockFix, atMs };
 }
 
 function setDevice(entry: Entry, party: PartyState, device: DeviceStatus, out: PipelineOutput): void {

@@ -41,6 +41,7 @@ function extra(i: number, entry: PipelineEntry): LogRecord[] {
         appVersion: "1",
         transport: "grpc",
         closed: i % 2 > 0,
+        lost: i % 4 > 1,
       },
     ];
   }

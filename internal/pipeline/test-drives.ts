@@ -130,13 +130,15 @@ export function logOf(script: readonly Step[]): PipelineEntry[] {
         appVersion: "1",
         transport: "grpc",
         closed: step.device === "closed",
+        lost: step.device === "closed" && step.session === 0,
       };
       put(atMs, { kind: "sessionOpened", ...session, receivedAtMs: atMs, ...about });
     }
     const fixes = Array.from({ length: step.count }, (_, i) => {
       const capturedMs = atMs - 200 * (step.count - 1 - i);
       const metres = (capturedMs - T0) / 100 + step.jumpM;
-      return fixOf(seqs[step.session]!++, capturedMs + clockMs, metres);
+      const seq = seqs[step.session]!++;
+      return fixOf(seq, capturedMs + clockMs, metres, { mock: seq % 5 === 3 });
     });
     for (const delayS of fixes.length > 0 ? step.delaysS : [])
       put(atMs + 1_000 * delayS, batchOf(atMs + 1_000 * delayS + 50, fixes, session));

@@ -68,40 +68,78 @@ export function waypointKind(waypoint: Waypoint): string {
   return waypoint.kind === WaypointKind.DROPOFF ? "Dropoff" : "Stop";
 }
 
-const REASONS: { [reason: number]: (time: string) => string } = {
+/** What is wrong, with the time of the last position, or without where there has been none. */
+type Complaint = (time: string | undefined) => string;
+
+const since = (time: string | undefined, so: string, now: string): string =>
+  time === undefined ? `${now}.` : `${so} since ${time}.`;
+
+/** Why there is no newer position. */
+const REASONS: { readonly [reason: number]: Complaint } = {
   [Reason.NO_DRIVER]: () => "No driver is assigned yet.",
   [Reason.NO_POSITION_YET]: () => "The driver's phone has not sent a position yet.",
-  [Reason.NO_SIGNAL]: (time) => `The driver's phone has had no signal since ${time}.`,
-  [Reason.LOCATION_OFF]: (time) => `Location has been switched off on the driver's phone since ${time}.`,
+  [Reason.NO_SIGNAL]: (time) =>
+    since(time, "The driver's phone has had no signal", "The driver's phone has no signal"),
+  [Reason.LOCATION_OFF]: (time) =>
+    since(
+      time,
+      "Location has been switched off on the driver's phone",
+      "Location is switched off on the driver's phone",
+    ),
   [Reason.NO_PERMISSION]: (time) =>
-    `The driver's app has not been allowed to see its location since ${time}.`,
-  [Reason.AIRPLANE_MODE]: (time) => `The driver's phone has been in airplane mode since ${time}.`,
-  [Reason.BATTERY_EMPTY]: (time) => `The driver's phone went silent at ${time}, its battery nearly empty.`,
-  [Reason.DISCONNECTED]: (time) => `The driver's app was closed at ${time}.`,
+    since(
+      time,
+      "The driver's app has not been allowed to see its location",
+      "The driver's app is not allowed to see its location",
+    ),
+  [Reason.AIRPLANE_MODE]: (time) =>
+    since(time, "The driver's phone has been in airplane mode", "The driver's phone is in airplane mode"),
+  [Reason.BATTERY_EMPTY]: (time) =>
+    time === undefined
+      ? "The battery of the driver's phone is nearly empty."
+      : `The driver's phone went silent at ${time}, its battery nearly empty.`,
+  [Reason.DISCONNECTED]: (time) =>
+    time === undefined ? "The driver's app is closed." : `The driver's app was closed at ${time}.`,
+  [Reason.BACKGROUND]: (time) =>
+    since(
+      time,
+      "The driver's app is in the background and has been given no position",
+      "The driver's app is in the background and is given no position",
+    ),
   [Reason.CATCHING_UP]: (time) =>
-    `The driver's phone is catching up after an outage. The last position is from ${time}.`,
-  [Reason.SERVICE]: (time) => `We have trouble on our side. The last position is from ${time}.`,
+    `The driver's phone is catching up after an outage.${time === undefined ? "" : ` The last position is from ${time}.`}`,
+  [Reason.SERVICE]: (time) =>
+    `We have trouble on our side.${time === undefined ? "" : ` The last position is from ${time}.`}`,
 };
 
-/** Why the car on the map is not where it is now, in a sentence; undefined while it is. */
+/** Why a position is not to be trusted, however fresh it is. */
+const DOUBTS: { readonly [reason: number]: string } = {
+  [Reason.MOCK_LOCATION]: "The driver's phone reports made-up positions.",
+  [Reason.APPROXIMATE_LOCATION]: "The driver's phone tells only roughly where it is.",
+};
+
+/**
+ * Why the car on the map is not where it is now, or may not be, in a sentence; undefined while all is well, and while nothing
+ * is known.
+ */
 export function freshnessSentence(view: FreshnessView, offline: boolean): string | undefined {
-  if (view.freshness === Freshness.LIVE) return undefined;
-  const time = clockTime(view.sinceMs);
+  if (view.freshness === Freshness.LIVE) return DOUBTS[view.reason];
+  const time = view.sinceMs > 0 ? clockTime(view.sinceMs) : undefined;
   if (view.assumed) {
     return offline
       ? `Nothing has been heard since ${time}, because the connection to Bimride is down.`
       : `Nothing new has been heard since ${time}.`;
   }
-  const waiting = view.reason === Reason.NO_DRIVER || view.reason === Reason.NO_POSITION_YET;
-  if (view.freshness === Freshness.UNSPECIFIED && !waiting) return undefined;
-  return REASONS[view.reason]?.(time) ?? `The last position is from ${time}.`;
+  if (time !== undefined)
+    return REASONS[view.reason]?.(time) ?? DOUBTS[view.reason] ?? `The last position is from ${time}.`;
+  return REASONS[view.reason]?.(undefined) ?? DOUBTS[view.reason];
 }
 
 /** How fresh, in a word or two. */
 export function freshnessLabel(view: FreshnessView): string {
   switch (view.freshness) {
     case Freshness.LIVE:
-      return "Live";
+      return DOUBTS[view.reason] === undefined ? "Live" : "Not certain";
     case Freshness.DELAYED:
       return "A little late";
     case Freshness.STALE:

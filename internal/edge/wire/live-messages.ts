@@ -24,6 +24,9 @@ const REASON_TO_WIRE: Record<FreshnessReason, pb.FreshnessReason> = {
   disconnected: pb.FreshnessReason.DISCONNECTED,
   catching_up: pb.FreshnessReason.CATCHING_UP,
   service: pb.FreshnessReason.SERVICE,
+  mock_location: pb.FreshnessReason.MOCK_LOCATION,
+  background: pb.FreshnessReason.BACKGROUND,
+  approximate_location: pb.FreshnessReason.APPROXIMATE_LOCATION,
 };
 const MAX_UINT32 = 0xffff_ffff;
 

@@ -51,6 +51,7 @@ function toBytes(record: OtherRecord): Uint8Array {
           appVersion: record.appVersion,
           transport: record.transport,
           closed: record.closed,
+          lost: record.lost,
         }),
       );
     case "deviceState":
@@ -89,7 +90,7 @@ function toBytes(record: OtherRecord): Uint8Array {
 export function readOtherRecord(field: number, bytes: Uint8Array): OtherRecord | undefined {
   switch (field) {
     case FIELD_OF.sessionOpened: {
-      const { party, sessionId, sessionEpoch, receivedAtMs, deviceId, appVersion, transport, closed } =
+      const { party, sessionId, sessionEpoch, receivedAtMs, deviceId, appVersion, transport, closed, lost } =
         fromBinary(SessionOpenedSchema, bytes);
       return {
         kind: "sessionOpened",
@@ -101,6 +102,7 @@ export function readOtherRecord(field: number, bytes: Uint8Array): OtherRecord |
         appVersion,
         transport,
         closed,
+        lost,
       };
     }
     case FIELD_OF.deviceState: {

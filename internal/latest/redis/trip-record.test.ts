@@ -20,7 +20,7 @@ const position = place.chain((at) =>
 );
 const device = fc.record({
   state: fc.record({ batteryPercent: fc.integer({ min: 1, max: 100 }) }),
-  connected: fc.boolean(),
+  ...{ connected: fc.boolean(), lost: fc.boolean(), mockFix: fc.boolean() },
   atMs,
 });
 /** Points of a trail are days apart at most. */

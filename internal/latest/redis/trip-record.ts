@@ -32,6 +32,8 @@ const FIRST_AT_MS = 1;
 const POINTS = 2;
 const RECORD_ENTRY = 1;
 const CONNECTED = 2;
+const LOST = 3;
+const MOCK_FIX = 4;
 
 /**
  * The live state as bytes (TripState of state.proto) without the trip itself, which changes seldom and may be long. By
@@ -87,10 +89,13 @@ function writeTrail(writer: BinaryWriter, trail: Trail): void {
   writer.join();
 }
 
-function writeDevice(writer: BinaryWriter, { recordEntry, connected }: DeviceMessage): void {
+function writeDevice(writer: BinaryWriter, message: DeviceMessage): void {
+  const { recordEntry, connected, lost, mockFix } = message;
   writer.tag(DEVICE, WireType.LengthDelimited).fork();
   writer.tag(RECORD_ENTRY, WireType.LengthDelimited).bytes(recordEntry);
   if (connected) writer.tag(CONNECTED, WireType.Varint).bool(connected);
+  if (lost) writer.tag(LOST, WireType.Varint).bool(lost);
+  if (mockFix) writer.tag(MOCK_FIX, WireType.Varint).bool(mockFix);
   writer.join();
 }
 

@@ -60,8 +60,16 @@ describe("the live bus on NATS", () => {
         position: { ...positionAt(1_700_000_000_123), headingDeg: Number.NaN, speedMps: Number.NaN },
       }),
       maker.next({ latePoints: [{ latDeg: 57.00000001, lonDeg: -11, capturedAtMs: 1_700_000_000_001.5 }] }),
-      maker.next({ device: { state: { batteryPercent: 7, network: "none" }, connected: true, atMs: 12 } }),
-      maker.next({ device: { state: {}, connected: false, atMs: 13 } }),
+      maker.next({
+        device: {
+          state: { batteryPercent: 7, network: "none" },
+          connected: true,
+          lost: false,
+          mockFix: true,
+          atMs: 12,
+        },
+      }),
+      maker.next({ device: { state: {}, connected: false, lost: true, mockFix: false, atMs: 13 } }),
     ];
     for (const change of sent) processor.bus.publish(change);
     await until(() => heard.length === sent.length);

@@ -18,7 +18,7 @@ test("what is written by hand is the message of the contract, to the byte", () =
         { latDeg: 4, lonDeg: 5, capturedAtMs: 6 },
       ],
       trip: tripOf(TRIP),
-      device: { state: { batteryPercent: 3 }, connected: true, atMs: 9 },
+      device: { state: { batteryPercent: 3 }, connected: true, lost: false, mockFix: true, atMs: 9 },
     }),
   ];
   for (const change of changes) {

@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { LiveChange, LivePosition, TrailPoint } from "../../core/live.ts";
+import type { DeviceStatus, LiveChange, LivePosition, TrailPoint } from "../../core/live.ts";
 import type { Version } from "../../core/version.ts";
 import { decodeEntry, encodeEntry } from "../../eventlog/codec.ts";
 import type { LogRecord } from "../../eventlog/record.ts";
@@ -12,11 +12,18 @@ const LATE_POINTS = 4;
 const TRIP_ENTRY = 5;
 const DEVICE_ENTRY = 6;
 const DEVICE_CONNECTED = 7;
+const DEVICE_LOST = 8;
+const DEVICE_MOCK_FIX = 9;
 /** Numbers per version, position, and place in late_points. */
 const VERSION_NUMBERS = 3;
 const POSITION_NUMBERS = 9;
 const POINT_NUMBERS = 3;
 const BYTES_PER_NUMBER = 8;
+const NO_FLAGS: Omit<DeviceStatus, "state" | "atMs"> = Object.freeze({
+  connected: false,
+  lost: false,
+  mockFix: false,
+});
 /** A tag and a length of at most 127 bytes. */
 const HEAD_BYTES = 2;
 
@@ -54,6 +61,8 @@ function encodeRest({ latePoints, trip, device }: LiveChange): Uint8Array | unde
     ];
     writer.tag(DEVICE_ENTRY, WireType.LengthDelimited).bytes(entryOf(records));
     writer.tag(DEVICE_CONNECTED, WireType.Varint).bool(device.connected);
+    if (device.lost) writer.tag(DEVICE_LOST, WireType.Varint).bool(true);
+    if (device.mockFix) writer.tag(DEVICE_MOCK_FIX, WireType.Varint).bool(true);
   }
   return writer.finish();
 }
@@ -88,11 +97,13 @@ export function decodeChange(tripId: string, body: Uint8Array): LiveChange {
   const reader = new BinaryReader(body);
   let version: Version | undefined;
   let previous: Version | undefined;
-  let connected = false;
+  const flags = { ...NO_FLAGS };
   const rest: Partial<LiveChange> = {};
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === DEVICE_CONNECTED && wireType === WireType.Varint) connected = reader.bool();
+    if (field === DEVICE_CONNECTED && wireType === WireType.Varint) flags.connected = reader.bool();
+    else if (field === DEVICE_LOST && wireType === WireType.Varint) flags.lost = reader.bool();
+    else if (field === DEVICE_MOCK_FIX && wireType === WireType.Varint) flags.mockFix = reader.bool();
     else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
     else if (field === VERSION) version = toVersion(viewOf(reader.bytes()));
     else if (field === PREVIOUS) previous = toVersion(viewOf(reader.bytes()));
@@ -103,7 +114,7 @@ export function decodeChange(tripId: string, body: Uint8Array): LiveChange {
     else reader.skip(wireType, field);
   }
   if (!version || !previous) throw new RangeError("a change without its version");
-  if (rest.device) rest.device.connected = connected;
+  if (rest.device) Object.assign(rest.device, flags);
   return { tripId, version, previous, ...rest };
 }
 
@@ -120,7 +131,7 @@ function readTrip(entry: Uint8Array, into: Partial<LiveChange>): void {
 function readDevice(entry: Uint8Array, into: Partial<LiveChange>): void {
   const [record] = decodeEntry(entry).records;
   if (record?.kind !== "deviceState") throw new RangeError("an entry without a device's state");
-  into.device = { state: record.state, connected: false, atMs: record.receivedAtMs };
+  into.device = { state: record.state, ...NO_FLAGS, atMs: record.receivedAtMs };
 }
 
 function viewOf(bytes: Uint8Array): DataView {

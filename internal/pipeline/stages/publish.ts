@@ -1,5 +1,6 @@
 import type { TrailPoint } from "../../core/live.ts";
 import { emit, type FixContext, positionOf } from "../context.ts";
+import { mockFixSeen } from "../parties.ts";
 
 /** Puts out the fix for history, the party's latest place, and the trip's live change. */
 export function publish(context: FixContext): boolean {
@@ -15,7 +16,10 @@ export function publish(context: FixContext): boolean {
     publishedLonDeg: published ? estimate.lonDeg : Number.NaN,
     tripId: trip?.live.tripId ?? "",
   });
-  if (disposition === "applied") publishLatest(context);
+  if (disposition === "applied") {
+    mockFixSeen(context.party, fix.mock, batch.receivedAtMs);
+    publishLatest(context);
+  }
   if (placed && trip) disposition === "applied" ? publishPosition(context) : publishLate(context);
   return true;
 }

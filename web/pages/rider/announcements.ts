@@ -20,8 +20,7 @@ export function announcement(said: Said, state: TripState): { text: string; said
     next.phase = phase;
   }
   const offline = state.connection.transport === "offline";
-  const trusted = state.freshness.freshness <= Freshness.DELAYED || isOver(state.trip);
-  const freshness = trusted ? "" : (freshnessSentence(state.freshness, offline) ?? "");
+  const freshness = freshnessToSay(said, state, offline);
   if (freshness !== said.freshness)
     parts.push(freshness !== "" ? freshness : state.position ? "The position is up to date again." : "");
   next.freshness = freshness;
@@ -30,6 +29,14 @@ export function announcement(said: Said, state: TripState): { text: string; said
     parts.push(`${state.connection.text}.`);
   if (connection !== "") next.connection = connection;
   return { text: parts.filter(Boolean).join(" "), said: next };
+}
+
+/** A position that is a little late is nothing to be told, nor that it is still not to be relied on. */
+function freshnessToSay(said: Said, { freshness, trip }: TripState, offline: boolean): string {
+  if (isOver(trip)) return "";
+  if (freshness.freshness === Freshness.DELAYED) return said.freshness;
+  if (freshness.freshness === Freshness.UNSPECIFIED) return "";
+  return freshnessSentence(freshness, offline) ?? "";
 }
 
 /** Streams of both kinds are the same to a listener; a moment of reconnecting is nothing to be told. */

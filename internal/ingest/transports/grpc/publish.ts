@@ -10,6 +10,8 @@ import { type Resets, statusOf } from "./status.ts";
 
 /** After a stream was ended, a client that does not read its end is cut off. */
 const END_TIMEOUT_MS = 5_000;
+/** A client that cancels may end its side first, as Node's do: an end that is alone for so long is a goodbye. */
+const GOODBYE_DOUBT_MS = 250;
 
 type Call = ServerDuplexStream<Buffer, Uint8Array>;
 
@@ -64,7 +66,7 @@ class PublishStream {
       this.#gateway.events.received("grpc", bytes.byteLength);
       session.receive(this.#codec.decode(bytes));
     });
-    call.on("end", () => session.finish());
+    call.on("end", () => this.#gateway.ioClock.after(GOODBYE_DOUBT_MS, () => session.finish()));
   }
 
   /** Ends the call once; a client that does not take the end is reset. */

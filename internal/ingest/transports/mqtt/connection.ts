@@ -46,6 +46,7 @@ export class MqttConnection {
   #lastHeardMs: number;
   #endedMs: number | undefined;
   #isLost = false;
+  #saidGoodbye = false;
 
   /** @param onLost called once, when the connection is gone */
   constructor(gateway: IngestGateway, wire: Wire, onLost: () => void) {
@@ -264,8 +265,10 @@ export class MqttConnection {
 
   #packet(type: number): void {
     this.#heard(this.#gateway.ioClock.monotonic());
+    if (type !== PACKET.DISCONNECT) return;
     // Whoever takes leave has no last will.
-    if (type === PACKET.DISCONNECT) this.#will = undefined;
+    this.#will = undefined;
+    this.#saidGoodbye = true;
   }
 
   #heard(nowMs: number): void {
@@ -306,7 +309,7 @@ export class MqttConnection {
       this.#greet();
       this.#session.receive(will);
     }
-    this.#session?.closed();
+    this.#session?.closed(this.#saidGoodbye);
   }
 }
 

@@ -14,6 +14,8 @@ import { JSON_SUBPROTOCOL, PROTOBUF_SUBPROTOCOL } from "./subprotocol.ts";
  * 4412 HELLO_EXPECTED, 4429 CLIENT_TOO_SLOW, 4503 DRAINING, OVERLOADED, 4504 IDLE_TIMEOUT.
  */
 const NORMAL = 1000;
+/** What a browser says when the page is left. */
+const GOING_AWAY = 1001;
 const TOO_BIG = 1009;
 const APPLICATION = 4000;
 /** A client that does not answer the close is cut off. */
@@ -53,7 +55,7 @@ export class IngestConnection {
   async start(token: string | undefined, traceparent: string): Promise<void> {
     const socket = this.#socket;
     socket.pause();
-    socket.on("close", () => this.#lost());
+    socket.on("close", (code) => this.#lost(code === NORMAL || code === GOING_AWAY));
     // The route's plugin would cut the socket off before the close code of `ws` gets out.
     socket.removeAllListeners("error");
     socket.on("error", (error: Error & { code?: string }) => this.#broken(error));
@@ -130,9 +132,9 @@ export class IngestConnection {
     this.#lost();
   }
 
-  #lost(): void {
+  #lost(saidGoodbye = false): void {
     this.#gone = true;
-    this.#session?.closed();
+    this.#session?.closed(saidGoodbye);
   }
 }
 
