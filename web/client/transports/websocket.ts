@@ -21,7 +21,7 @@ export type OpenSocket = (url: string, protocols: string[]) => Socket;
 const MAX_UNREAD = 256;
 /** The sub-protocol that names the format; the token rides beside it, so that it is in no URL and no log of URLs. */
 export const LIVE_SUBPROTOCOL = "bimride.v1.protobuf";
-const TOKEN_PREFIX = "bimride.token.";
+export const TOKEN_PREFIX = "bimride.token.";
 
 const isTokenRefusal = (event: { code: number; reason: string }) =>
   event.code === 4401 || event.code === 3000 || event.reason.startsWith("TOKEN_");
