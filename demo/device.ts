@@ -32,8 +32,8 @@ export type DeadZone = { latDeg: number; lonDeg: number; radiusM: number };
 /** What the device hands to the driver app at a capture. */
 export type Capture = {
   online: boolean;
-  /** In the order to be sent; empty while offline or without signal. */
-  fixes: Fix[];
+  /** Undefined without signal. */
+  fix: Fix | undefined;
 };
 
 /** A phone in a car. */
@@ -44,10 +44,6 @@ export type Device = {
   capture(atMs: number, truth: Motion): Capture;
 };
 
-/** Offline fixes the phone keeps; at the bound the oldest is dropped. */
-const MOST_KEPT = 5000;
-/** Kept fixes that go out with each fresh one once the phone is back, newest first. */
-const BACKFILL = 20;
 const OFFLINE_S = [15, 75] as const;
 const LOST_S = [10, 60] as const;
 /** After a tunnel, until the satellites are found again. */
@@ -83,7 +79,6 @@ export function createDevice(
   let zonesRestUntilMs = startMs;
   let offlineFromMs = startMs + random.waiting(settings.offlineEveryS) * 1000;
   let offlineUntilMs = offlineFromMs + random.between(...OFFLINE_S) * 1000;
-  const kept: Fix[] = [];
 
   function seesSatellites(atMs: number, truth: Motion): boolean {
     if (truth.tunnel) lostUntilMs = Math.max(lostUntilMs, atMs + random.between(...REACQUIRE_S) * 1000);
@@ -106,16 +101,10 @@ export function createDevice(
     clockAheadMs,
     capture(atMs, truth) {
       const online = isOnline(atMs);
-      const measured = seesSatellites(atMs, truth)
+      const fix = seesSatellites(atMs, truth)
         ? antenna.measure(seq++, atMs + clockAheadMs, truth)
         : undefined;
-      if (!online) {
-        if (measured) kept.push(measured);
-        if (kept.length > MOST_KEPT) kept.shift();
-        return { online, fixes: [] };
-      }
-      const backfill = kept.splice(Math.max(0, kept.length - BACKFILL)).reverse();
-      return { online, fixes: measured ? [measured, ...backfill] : backfill };
+      return { online, fix };
     },
   };
 }

@@ -52,7 +52,7 @@ export type CarState = Motion & { driverId: string; phase: CarPhase; isFree: boo
 export type Fleet = {
   readonly driverIds: readonly string[];
   /**
-   * Brings all cars to `nowMs` (never back) and returns what their phones have to send since the last call, only for
+   * Brings all cars to `nowMs` (never back) and returns what their phones captured since the last call, only for
    * those that have something or went on- or offline. To be called at least once per fix interval; after a pause of
    * more than 10 minutes (a machine that slept) the phones' fixes of all but the last 10 minutes are never taken.
    */

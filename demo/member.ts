@@ -5,16 +5,15 @@ import { createDeadZones, createDevice, type Device, type DeviceSettings } from 
 import { createRandom } from "./random.ts";
 import type { RoadGraph } from "./road-graph.ts";
 
-/** What a driver app has to send. */
+/** What a phone gives to its driver app. */
 export type DeviceOutput = {
   driverId: string;
   /**
-   * Fixes in the order to be sent. `seq` counts from 0 in the order of capture. The fixes of an offline spell come
-   * after it behind the fresh ones, newest first, at most 20 with each fresh one. Device times are by the phone's own
-   * clock, which may be wrong.
+   * Fixes in the order of capture, offline or not: keeping them is the app's business. `seq` counts from 0. Device times are
+   * by the phone's own clock, which may be wrong.
    */
   fixes: Fix[];
-  /** False while the phone has no network: then `fixes` is empty, and the app's connection should be cut. */
+  /** False while the phone has no network: the app's connection should be cut. */
   online: boolean;
 };
 
@@ -68,7 +67,7 @@ export function advanceMember(
     member.car.settle(member.nextCaptureMs, onPhase);
     const captured = member.device.capture(member.nextCaptureMs, member.car.motion(member.nextCaptureMs));
     member.online = captured.online;
-    fixes.push(...captured.fixes);
+    if (captured.fix) fixes.push(captured.fix);
   }
   member.car.settle(untilMs, onPhase);
   if (fixes.length === 0 && member.online === wasOnline) return undefined;

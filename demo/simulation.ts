@@ -6,8 +6,8 @@ import type { LatLon } from "../internal/core/geo.ts";
 import type { Clock } from "../internal/core/time.ts";
 import type { ClientTrust } from "../internal/core/tls.ts";
 import { requestTrust } from "./client-trust.ts";
+import { type DriverPhone, driverPhone } from "./driver-phone.ts";
 import type { Fleet } from "./fleet.ts";
-import { Phone } from "./phone.ts";
 
 export type SimulationOptions = {
   fleet: Fleet;
@@ -37,7 +37,7 @@ const MAX_NEW_TRIPS = 5;
 /** A fleet of phones and a booking backend against a real server: through its real ports, as anybody would. */
 export class Simulation implements AsyncDisposable {
   readonly #options: SimulationOptions;
-  readonly #phones = new Map<string, Phone>();
+  readonly #phones = new Map<string, DriverPhone>();
   readonly #trips = new Map<string, string>();
   #stops: (() => void)[] = [];
   #dispatching: Promise<void> = Promise.resolve();
@@ -92,17 +92,12 @@ export class Simulation implements AsyncDisposable {
     return createClient(TripService, transport);
   }
 
-  #phone(driverId: string): Phone {
+  #phone(driverId: string): DriverPhone {
     const { grpcAddress, httpUrl, locate, mint, clock, random, fleet, trust } = this.#options;
-    const run = Math.floor(random() * 2 ** 40).toString(36);
-    return new Phone({
-      address: grpcAddress,
-      ...(locate ? { locate: httpUrl } : {}),
-      ...(trust ? { trust } : {}),
+    return driverPhone({
+      ...{ driverId, grpcAddress, httpUrl, locate, random, trust },
       token: () => mint("driver", driverId),
-      sessionId: `${driverId}-${run}`.slice(0, 64),
       now: () => clock.now() + fleet.clockAheadMs(driverId),
-      random,
     });
   }
 
@@ -110,7 +105,7 @@ export class Simulation implements AsyncDisposable {
     for (const { driverId, fixes, online } of this.#options.fleet.advance(this.#options.clock.now())) {
       const phone = this.#phones.get(driverId)!;
       phone.setOnline(online);
-      if (fixes.length > 0) phone.send(fixes);
+      phone.capture(fixes);
     }
   }
 

@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import type { DescEnum } from "@bufbuild/protobuf";
-import { DriverLink } from "../../demo/driver-link.ts";
+import { DriverLink } from "../load/driver-link.ts";
 import { VerdictCodeSchema } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { type Freshness, FreshnessSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import type { App } from "../../internal/app/app.ts";

@@ -1,7 +1,7 @@
-import { DriverLink } from "../../demo/driver-link.ts";
 import { type Ack, VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import type { Fix } from "../../internal/core/fix.ts";
 import { destination } from "../../internal/core/geo.ts";
+import { DriverLink } from "./driver-link.ts";
 import { pause } from "./pause.ts";
 import { inTurn } from "./service.ts";
 

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { DriverLink } from "../../demo/driver-link.ts";
+import { DriverLink } from "../../bench/load/driver-link.ts";
 import { HistoryService } from "../../gen/bimride/tracking/v1/history_pb.ts";
 import { VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { LiveService } from "../../gen/bimride/tracking/v1/live_pb.ts";

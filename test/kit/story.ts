@@ -7,7 +7,7 @@ import { createDriveTrip } from "../../bench/drive/drive-trip.ts";
 import { readTrace, type Trace } from "../../bench/drive/trace.ts";
 import { TripReader } from "../../bench/drive/trip-reader.ts";
 import { tracesFolder } from "../../bench/drives/score.ts";
-import { DriverLink } from "../../demo/driver-link.ts";
+import { DriverLink } from "../../bench/load/driver-link.ts";
 import { HistoryService, type TrackPoint, TrackView } from "../../gen/bimride/tracking/v1/history_pb.ts";
 import { VerdictCode } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { LiveService } from "../../gen/bimride/tracking/v1/live_pb.ts";

@@ -9,6 +9,8 @@ export type DeviceReport = Omit<MessageInitShape<typeof DeviceStateSchema>, "$ty
 /** Changes within so long are told together, milliseconds: a gateway takes two control messages a second. */
 const TOGETHER_MS = 1_000;
 
+const NOTHING = create(DeviceStateSchema);
+
 /** The device's state as the app reports it: whole in every Hello, and on every change. */
 export class Device {
   readonly #clock: WatchClock;
@@ -29,10 +31,10 @@ export class Device {
     });
   }
 
-  /** As it goes into a Hello. */
-  forHello(): DeviceState {
+  /** As it goes into a Hello; undefined while the app has said nothing. */
+  forHello(): DeviceState | undefined {
     this.#told = this.#state;
-    return this.#state;
+    return equals(DeviceStateSchema, this.#state, NOTHING) ? undefined : this.#state;
   }
 
   attach(link: Link): void {

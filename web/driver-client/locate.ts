@@ -22,13 +22,16 @@ const GEOHASH_ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";
  * Asks any node which gateway the token's party should use (GET /v1/placement). Placement is a hint: every gateway serves
  * everyone.
  */
-export function locateGatewaysAt(httpUrl: string): LocateGateways {
+export function locateGatewaysAt(
+  httpUrl: string,
+  fetchLike: (url: URL, init: RequestInit) => Promise<Response> = (url, init) => fetch(url, init),
+): LocateGateways {
   return async (token, place, lastRegion) => {
     const url = new URL("/v1/placement", httpUrl);
     if (place) url.searchParams.set("geohash", roughGeohash(place));
     if (lastRegion !== "") url.searchParams.set("lastRegion", lastRegion);
     try {
-      const response = await fetch(url, {
+      const response = await fetchLike(url, {
         headers: { authorization: `Bearer ${token}` },
         signal: AbortSignal.timeout(LOCATE_TIMEOUT_MS),
       });

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Fix, FixSchema, FixSource } from "../../gen/bimride/tracking/v1/fix_pb.ts";
 
 /** Where a position came from. */
-export type PositionSource = "gnss" | "fused" | "network";
+export type PositionSource = "gnss" | "fused" | "network" | "unknown";
 
 /** A position as a device gives it. What is not known is left out; numbers that are none count as left out. */
 export type Position = {
@@ -29,6 +29,7 @@ const SOURCES: Record<PositionSource, FixSource> = {
   gnss: FixSource.GNSS,
   fused: FixSource.FUSED,
   network: FixSource.NETWORK,
+  unknown: FixSource.UNSPECIFIED,
 };
 
 /** Numbers a position. */

@@ -1,5 +1,5 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   type PublishBatchRequest,
   PublishBatchRequestSchema,
@@ -34,17 +34,20 @@ const readBatch = (bytes: Buffer) => fromBinary(PublishBatchResponseSchema, byte
  * A driver's session over gRPC, for Node.
  * @param address host:port of a gateway
  * @param channelCredentials how the connection is secured; in the clear by default
+ * @param channelOptions options of grpc-js, beside those that this transport sets
  */
 export function grpcTransport(
   address: string,
   channelCredentials: ChannelCredentials = credentials.createInsecure(),
+  channelOptions: ChannelOptions = {},
 ): DriverTransport {
+  const open = () => new Client(address, channelCredentials, { ...CHANNEL, ...channelOptions });
   return {
     name: "grpc",
     isStream: true,
-    open: (options) => openStream(new Client(address, channelCredentials, CHANNEL), options),
+    open: (options) => openStream(open(), options),
     async publishBatch(request, token, signal) {
-      const client = new Client(address, channelCredentials, CHANNEL);
+      const client = open();
       try {
         return await callBatch(client, request, token, signal);
       } finally {

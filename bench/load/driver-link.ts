@@ -1,20 +1,17 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client, type ClientDuplexStream, Metadata } from "@grpc/grpc-js";
-import { FixSchema, type FixSource, type Fix as WireFix } from "../gen/bimride/tracking/v1/fix_pb.ts";
+import { create } from "@bufbuild/protobuf";
 import {
   type Ack,
   type Assignment,
-  type PublishRequest,
   PublishRequestSchema,
   type PublishResponse,
-  PublishResponseSchema,
   type Welcome,
-} from "../gen/bimride/tracking/v1/ingest_pb.ts";
-import { FIX_SOURCES, type Fix } from "../internal/core/fix.ts";
-import type { ClientTrust } from "../internal/core/tls.ts";
-import { channelOptions, channelTrust } from "./client-trust.ts";
-
-const PUBLISH = "/bimride.tracking.v1.IngestService/Publish";
+} from "../../gen/bimride/tracking/v1/ingest_pb.ts";
+import { channelOptions, channelTrust } from "../../demo/client-trust.ts";
+import type { Fix } from "../../internal/core/fix.ts";
+import type { ClientTrust } from "../../internal/core/tls.ts";
+import { grpcTransport } from "../../web/driver-client/grpc/grpc.ts";
+import { toWire } from "../../web/driver-client/position.ts";
+import type { DriverStream } from "../../web/driver-client/transport.ts";
 
 export type DriverLinkOptions = {
   /** host:port of a gateway. */
@@ -33,14 +30,15 @@ export type DriverLinkOptions = {
   onLaterAck?(ack: Ack): void;
 };
 
+type Message = NonNullable<Parameters<typeof create<typeof PublishRequestSchema>>[1]>["message"];
+
 /**
- * A driver's gRPC stream: says hello, again where it is told to move, sends fixes, gives each batch its Ack. Reconnecting is
- * its user's business.
+ * A driver's gRPC stream as measurements need it: says hello, again where it is told to move, sends what it is given when it is
+ * given it, and gives each batch its Ack. Keeping fixes and reconnecting is its user's business; the driver library does both.
  */
 export class DriverLink {
   readonly #options: DriverLinkOptions;
-  readonly #client: Client;
-  readonly #stream: ClientDuplexStream<PublishRequest, PublishResponse>;
+  readonly #stream: DriverStream;
   readonly #acks = new Map<number, { resolve(ack: Ack): void; reject(error: Error): void }>();
   readonly #welcome = Promise.withResolvers<Welcome>();
   readonly #closed = Promise.withResolvers<Error | undefined>();
@@ -52,23 +50,12 @@ export class DriverLink {
   constructor(options: DriverLinkOptions) {
     this.#options = options;
     this.#region = options.lastRegion ?? "";
-    // A connection of its own, as every phone has: links of one process would else share one.
-    this.#client = new Client(options.address, channelTrust(options.trust), {
-      "grpc.use_local_subchannel_pool": 1,
-      ...channelOptions(options.trust),
-    });
-    const metadata = new Metadata();
-    metadata.set("authorization", `Bearer ${options.token}`);
-    this.#stream = this.#client.makeBidiStreamRequest(
-      PUBLISH,
-      (message: PublishRequest) => Buffer.from(toBinary(PublishRequestSchema, message)),
-      (bytes: Buffer) => fromBinary(PublishResponseSchema, bytes),
-      metadata,
-    );
     this.#welcome.promise.catch(() => {}); // the user may look at `closed` only
-    this.#stream.on("data", (response: PublishResponse) => this.#received(response));
-    this.#stream.on("error", (error: Error) => this.#end(error));
-    this.#stream.on("end", () => this.#end(undefined));
+    this.#stream = grpcTransport(options.address, channelTrust(options.trust), channelOptions(options.trust)).open({
+      token: options.token,
+      onMessage: (response) => this.#received(response),
+      onEnd: ({ code }) => this.#end(code === "" ? undefined : new Error(`the stream ended: ${code}`)),
+    });
   }
 
   /** Resolves when the stream is over, with the error it ended with. */
@@ -112,21 +99,16 @@ export class DriverLink {
   /** Says goodbye. */
   close(): void {
     this.#saidGoodbye = true;
-    this.#stream.end();
+    this.#stream.close();
   }
 
   /** Cuts the connection without a word, as a tunnel does. */
   cut(): void {
-    this.#stream.cancel();
-    this.#client.close();
+    this.#stream.cut();
   }
 
-  #send(
-    message: Parameters<typeof create<typeof PublishRequestSchema>>[1] extends infer T
-      ? NonNullable<T>["message" & keyof NonNullable<T>]
-      : never,
-  ): void {
-    this.#stream.write(create(PublishRequestSchema, { message }));
+  #send(message: Message): void {
+    this.#stream.send(create(PublishRequestSchema, { message }));
   }
 
   #received({ message }: PublishResponse): void {
@@ -162,21 +144,6 @@ export class DriverLink {
     for (const { reject } of this.#acks.values()) reject(this.#error);
     this.#acks.clear();
     this.#welcome.reject(this.#error);
-    this.#client.close();
     this.#closed.resolve(error);
   }
-}
-
-function toWire(fix: Fix): WireFix {
-  return create(FixSchema, {
-    seq: fix.seq,
-    capturedAtMs: BigInt(Math.round(fix.capturedAtMs)),
-    position: { latitudeDeg: fix.latDeg, longitudeDeg: fix.lonDeg },
-    ...(Number.isNaN(fix.accuracyM) ? {} : { accuracyM: fix.accuracyM }),
-    ...(Number.isNaN(fix.speedMps) ? {} : { speedMps: fix.speedMps }),
-    ...(Number.isNaN(fix.headingDeg) ? {} : { headingDeg: fix.headingDeg }),
-    ...(Number.isNaN(fix.altitudeM) ? {} : { altitudeM: fix.altitudeM }),
-    source: FIX_SOURCES.indexOf(fix.source) as FixSource,
-    mock: fix.mock,
-  });
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { TestGateway } from "../internal/ingest/transports/kit.ts";
 import { fixInput, sessionIn, startTwoRegions, storedIn } from "../internal/ingest/transports/region-rig.ts";
 import { toFix } from "../internal/ingest/validate.ts";
-import { Phone } from "./phone.ts";
+import { driverPhone } from "./driver-phone.ts";
 
 const PATIENCE = { timeout: 20_000 };
 let gateway: TestGateway;
@@ -13,15 +13,16 @@ beforeAll(async () => {
 afterAll(() => gateway[Symbol.asyncDispose]());
 
 test("the simulated driver app goes where it is told to move, and says so when it comes back", async () => {
-  const phone = new Phone({
-    address: `127.0.0.1:${gateway.grpcPort}`,
+  const phone = driverPhone({
+    driverId: "d1",
+    grpcAddress: `127.0.0.1:${gateway.grpcPort}`,
+    httpUrl: `http://${gateway.httpAddress}`,
     token: () => gateway.token("driver", "d1"),
-    sessionId: "session-1",
     now: () => Date.now(),
     random: () => 0.5,
   });
   const drive = async (seq: number, metres: number) => {
-    phone.send([toFix(fixInput(seq, metres, Date.now()))]);
+    phone.capture([toFix(fixInput(seq, metres, Date.now()))]);
     await vi.waitFor(() => expect(phone.acked).toBe(seq + 1), PATIENCE);
   };
   await drive(0, -500);

@@ -1,13 +1,14 @@
 import fastify from "fastify";
-import { afterEach, describe, expect, it } from "vitest";
-import type { Authenticator } from "../internal/auth/principal.ts";
-import type { Fix } from "../internal/core/fix.ts";
-import { placementRoutes } from "../internal/edge/rest/placement.ts";
-import { startTestGateway } from "../internal/ingest/transports/kit.ts";
-import { localNodes } from "../internal/placement/local/nodes.ts";
-import { createPlacement } from "../internal/placement/placement.ts";
-import { locateGateways } from "./locate-gateways.ts";
-import { Phone } from "./phone.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Authenticator } from "../../internal/auth/principal.ts";
+import { placementRoutes } from "../../internal/edge/rest/placement.ts";
+import { startTestGateway } from "../../internal/ingest/transports/kit.ts";
+import { localNodes } from "../../internal/placement/local/nodes.ts";
+import { createPlacement } from "../../internal/placement/placement.ts";
+import { startDriver } from "./driver.ts";
+import { grpcTransport } from "./grpc/grpc.ts";
+import { locateGatewaysAt } from "./locate.ts";
+import { memoryStore } from "./stores/memory-store.ts";
 
 const NOBODY = "127.0.0.1:1";
 const GOTHENBURG = { latDeg: 57.7089, lonDeg: 11.9746 };
@@ -43,12 +44,7 @@ async function placementNode(...grpcAddresses: string[]) {
   return { called, httpUrl: await server.listen({ host: "127.0.0.1", port: 0 }) };
 }
 
-const fixOf = (seq: number): Fix => ({
-  ...{ seq, capturedAtMs: Date.now(), ...GOTHENBURG, source: "gnss", mock: false },
-  ...{ accuracyM: 5, speedMps: 8, headingDeg: 0, altitudeM: Number.NaN },
-});
-
-describe("a phone that asks where to go", () => {
+describe("a driver who asks where to go", () => {
   it.each([
     ["goes where placement says", "names", NOBODY],
     ["falls back to the gateway that it knows when the ones named are dead", "dead", "own"],
@@ -57,17 +53,18 @@ describe("a phone that asks where to go", () => {
     const gateway = stack.use(await startTestGateway());
     const own = `127.0.0.1:${gateway.grpcPort}`;
     const node = await placementNode(...(placement === "names" ? [own] : ["127.0.0.1:2", "127.0.0.1:3"]));
-    const phone = new Phone({
-      address: known === "own" ? own : known,
-      locate: placement === "silent" ? `http://${NOBODY}` : node.httpUrl,
+    const fallback = known === "own" ? own : known;
+    const driver = await startDriver({
+      baseUrl: node.httpUrl,
       token: () => gateway.token("driver", "dana"),
-      sessionId: "dana-phone-1",
-      now: () => Date.now(),
-      random: () => 0,
+      store: memoryStore(),
+      transportsTo: ({ grpcAddress }) => [grpcTransport(grpcAddress || fallback)],
+      locate: locateGatewaysAt(placement === "silent" ? `http://${NOBODY}` : node.httpUrl),
     });
-    stack.defer(() => phone.stop());
-    phone.send([fixOf(0), fixOf(1)]);
-    while (phone.acked < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    stack.defer(() => driver.stop());
+    driver.record(GOTHENBURG);
+    driver.record(GOTHENBURG);
+    await vi.waitFor(() => expect(driver.state.settled).toBe(2), { timeout: 20_000 });
     // Not where it is, only roughly: URLs are logged.
     expect(node.called).toEqual(placement === "silent" ? [] : ["/v1/placement?geohash=u628"]);
   });
@@ -84,7 +81,7 @@ describe("a phone that asks where to go", () => {
     });
     const httpUrl = await server.listen({ host: "127.0.0.1", port: 0 });
     for (const token of ["odd", "none", "never"])
-      expect(await locateGateways({ httpUrl, trust: undefined }, token, GOTHENBURG, "se1")).toEqual([]);
+      expect(await locateGatewaysAt(httpUrl)(token, GOTHENBURG, "se1")).toEqual([]);
     server.server.closeAllConnections();
   });
 });
