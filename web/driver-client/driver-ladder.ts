@@ -147,7 +147,7 @@ export class DriverLadder {
   }
 
   async #announce(link: Link, rung: number): Promise<void> {
-    if ((await link.heard) && this.#active === link)
+    if ((await link.heard) && this.#active === link && this.#options.mayConnect())
       this.#options.onConnection(link.transport.name, rung === 0 ? "connected" : "fallback");
   }
 
