@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Builds the pages into web/dist: two HTML files and hashed assets, nothing inline, so that a strict CSP holds. */
+/** Builds the pages into web/dist: three HTML files and hashed assets, nothing inline, so that a strict CSP holds. */
 export default defineConfig({
   root: here("."),
   base: "/",
@@ -19,6 +19,8 @@ export default defineConfig({
     reportCompressedSize: false,
     // MapLibre alone is over a megabyte; it is a chunk of its own that loads after the page stands.
     chunkSizeWarningLimit: 1500,
-    rolldownOptions: { input: { landing: here("index.html"), trip: here("trip.html") } },
+    rolldownOptions: {
+      input: { landing: here("index.html"), trip: here("trip.html"), driver: here("driver.html") },
+    },
   },
 });

@@ -12,7 +12,7 @@ import { BimrideError } from "../core/errors.ts";
 import { bytesWrittenTo, type Connection, connectionOf } from "./connection-of.ts";
 import type { NodeContext } from "./context.ts";
 import { CODE_METADATA, FIELD_METADATA, failureOf, httpFailure, RETRYABLE_METADATA } from "./failures.ts";
-import { contentSecurityPolicy } from "./page-security.ts";
+import { contentSecurityPolicy, PERMISSIONS_POLICY } from "./page-security.ts";
 import { healthRoutes } from "./rest/health.ts";
 import { POLL_AFTER_HEADER } from "./rest/live.ts";
 import { connectionsOf, secureServerOptions } from "./tls-server.ts";
@@ -100,6 +100,9 @@ async function guard({ web }: NodeContext, server: FastifyInstance): Promise<voi
     contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(web.mapOrigins) },
     hsts: web.strictTransport ? { maxAge: STRICT_TRANSPORT_S, includeSubDomains: false } : false,
     referrerPolicy: { policy: "no-referrer" },
+  });
+  server.addHook("onRequest", async (_request, reply) => {
+    reply.header("permissions-policy", PERMISSIONS_POLICY);
   });
   await server.register(cors, {
     origin: web.allowedOrigins.length > 0 ? [...web.allowedOrigins] : false,

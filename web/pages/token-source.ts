@@ -5,7 +5,9 @@ export type TokenSource = () => Promise<string>;
 type Host = { bimride?: { token?: TokenSource } };
 
 /** A token for the asked role from the demo's own server (loopback only). Rejects when there is none. */
-export function demoTokens(wanted: { role: "rider"; tripId: string } | { role: "ops" }): TokenSource {
+export function demoTokens(
+  wanted: { role: "rider" | "driver"; tripId: string } | { role: "ops" },
+): TokenSource {
   return async () => {
     const response = await fetch("/demo/token", {
       method: "POST",

@@ -55,6 +55,9 @@ function Overview({ settings, away, token }: OverviewProps) {
             <TripList fleet={fleet} token={token} streets={streets} />
           </>
         )}
+        <p class="hint">
+          Have a phone at hand? <a href="/driver.html">Drive with it</a>.
+        </p>
         {map === "off" && (
           <p class="hint">This browser can't draw the map; the list has every running trip.</p>
         )}
