@@ -1,0 +1,21 @@
+/** What the npm package of the driver library exports; gRPC has an entry of its own. */
+export type { DeviceState } from "../../gen/bimride/tracking/v1/fix_pb.ts";
+export { LocationPermission, NetworkKind } from "../../gen/bimride/tracking/v1/fix_pb.ts";
+export { AssignmentEndReason, type Problem } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
+export { type Trip, TripStatus, type Waypoint, WaypointKind } from "../../gen/bimride/tracking/v1/trip_pb.ts";
+export type { OpenSocket } from "../client/transports/websocket.ts";
+export { deviceClock, type WatchClock } from "../client/watch-clock.ts";
+export type { ActionOutcome, DriverAction } from "./actions.ts";
+export type { DriverConnection, DriverConnectionReason } from "./connection.ts";
+export type { DeviceReport } from "./device.ts";
+export { type Driver, startDriver } from "./driver.ts";
+export type { DriverListeners, DriverOptions } from "./driver-options.ts";
+export type { DriverAssignment, DriverState, WantedRate } from "./driver-state.ts";
+export type { FixStore, StoredFix, StoredKey, StoredSession } from "./fix-store.ts";
+export { type GatewayAddress, type LocateGateways, locateGatewaysAt } from "./locate.ts";
+export type { CapturedFix, Position, PositionSource } from "./position.ts";
+export { openIndexedDbStore } from "./stores/indexed-db-store.ts";
+export { memoryStore } from "./stores/memory-store.ts";
+export type { DriverTransport, DriverTransportName } from "./transport.ts";
+export { httpTransport } from "./transports/http.ts";
+export { websocketTransport } from "./transports/websocket.ts";
