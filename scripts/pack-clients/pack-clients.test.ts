@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -44,11 +44,10 @@ const driver = await startDriver({
 const watcher = createWatcher({ baseUrl: API, tripIds: [TRIP], token: async () => RIDER });
 const fix = driver.record({ latDeg: 57.7089 + Math.random() / 1000, lonDeg: 11.9746, accuracyM: 5, speedMps: 0 });
 for await (const { position } of watcher) {
-  if (!position || Number(position.capturedAtMs) < fix.capturedAtMs) continue;
-  console.log(JSON.stringify({ node: process.version, over: driver.state.connection.transport, seen: true }));
-  break;
+  if (position && Number(position.capturedAtMs) >= fix.capturedAtMs) break;
 }
 while (driver.state.unsent > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+console.log(JSON.stringify({ node: process.version, over: driver.state.connection.transport, seen: true }));
 watcher.close();
 await driver.stop();
 process.exit(0);
@@ -88,9 +87,7 @@ describe("the packed libraries in an empty project", () => {
     app = await ServiceProcess.start([], { BIMRIDE_DEMO_CARS: "1" });
     const packed = await packClients(root, join(folder, "packed"));
     await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
-    const { dependencies, devDependencies } = JSON.parse(
-      execFileSync("cat", [join(root, "package.json")], { encoding: "utf8" }),
-    );
+    const { dependencies, devDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     const others = ["ws", "@grpc/grpc-js"].map((name) => `${name}@${dependencies[name]}`);
     const types = `@types/node@${devDependencies["@types/node"]}`;
     try {
@@ -108,13 +105,12 @@ describe("the packed libraries in an empty project", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test.each(["websocket", "grpc", "http"])(
+  test.for(["websocket", "grpc", "http"])(
     "send and see a fix over %s on an old Node",
     { timeout: INSTALL_MS },
-    async (over) => {
-      if (!node)
-        process.stderr.write("\nTESTS OF THE PACKED LIBRARIES SKIPPED, no Node 20 or 22 on the PATH\n\n");
-      if (missing || !node) return void expect.soft(missing || "no old Node").not.toBe("");
+    async (over, context) => {
+      if (missing) context.skip(missing);
+      if (!node) return context.skip("no Node 20 or 22 on the PATH");
       const driverId = `packed-${over}`;
       const tripId = await bookTrip(app, driverId);
       await writeFile(join(folder, "send.js"), SENDS_AND_SEES);
@@ -131,8 +127,8 @@ describe("the packed libraries in an empty project", () => {
 
   test(
     "have types that a strict consumer compiles with",
-    async () => {
-      if (missing) return void expect.soft(missing).not.toBe("");
+    async (context) => {
+      if (missing) context.skip(missing);
       await writeFile(join(folder, "consumer.ts"), CONSUMER);
       const options = [
         "--noEmit",
