@@ -8,8 +8,8 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { requestTrust } from "../demo/client-trust.ts";
 import { DriverLink } from "../bench/load/driver-link.ts";
+import { requestTrust } from "../demo/client-trust.ts";
 import { LiveService } from "../gen/bimride/tracking/v1/live_pb.ts";
 import { TripService, TripType, WaypointKind } from "../gen/bimride/tracking/v1/trip_pb.ts";
 import { type App, startApp } from "../internal/app/app.ts";

@@ -1,7 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import type { DescEnum } from "@bufbuild/protobuf";
-import { DriverLink } from "../load/driver-link.ts";
 import { VerdictCodeSchema } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { type Freshness, FreshnessSchema } from "../../gen/bimride/tracking/v1/live_pb.ts";
 import type { App } from "../../internal/app/app.ts";
@@ -10,6 +9,7 @@ import { DEFAULT_LIMITS } from "../../internal/core/limits.ts";
 import type { Clock } from "../../internal/core/time.ts";
 import { compareVersions, formatVersion, type Version } from "../../internal/core/version.ts";
 import { VirtualClock } from "../../internal/core/virtual-clock.ts";
+import { DriverLink } from "../load/driver-link.ts";
 import { createDriveTrip } from "./drive-trip.ts";
 import { readPath, type Trace, type TraceRow } from "./trace.ts";
 import { type SeenState, TripReader } from "./trip-reader.ts";

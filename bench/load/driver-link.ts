@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { channelOptions, channelTrust } from "../../demo/client-trust.ts";
 import {
   type Ack,
   type Assignment,
@@ -6,7 +7,6 @@ import {
   type PublishResponse,
   type Welcome,
 } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
-import { channelOptions, channelTrust } from "../../demo/client-trust.ts";
 import type { Fix } from "../../internal/core/fix.ts";
 import type { ClientTrust } from "../../internal/core/tls.ts";
 import { grpcTransport } from "../../web/driver-client/grpc/grpc.ts";
@@ -51,7 +51,11 @@ export class DriverLink {
     this.#options = options;
     this.#region = options.lastRegion ?? "";
     this.#welcome.promise.catch(() => {}); // the user may look at `closed` only
-    this.#stream = grpcTransport(options.address, channelTrust(options.trust), channelOptions(options.trust)).open({
+    this.#stream = grpcTransport(
+      options.address,
+      channelTrust(options.trust),
+      channelOptions(options.trust),
+    ).open({
       token: options.token,
       onMessage: (response) => this.#received(response),
       onEnd: ({ code }) => this.#end(code === "" ? undefined : new Error(`the stream ended: ${code}`)),

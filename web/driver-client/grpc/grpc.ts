@@ -1,5 +1,12 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type ChannelCredentials, type ChannelOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import {
   type PublishBatchRequest,
   PublishBatchRequestSchema,

@@ -1,14 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { Notice } from "../rider/notice.tsx";
 import { loadSettingsPatiently, type PageSettings } from "../settings.ts";
-import { demoTokens, hostTokens, type TokenSource } from "../token-source.ts";
+import { demoTokens, hostTokens } from "../token-source.ts";
 import { guestTokens, joinDemo, NotInvited, rememberedGuest } from "./demo-guest.ts";
 import { DriveView } from "./drive-view.tsx";
+import type { Identity } from "./identity.ts";
 import type { Invitation } from "./invitation.ts";
 import { SignIn } from "./sign-in.tsx";
-
-/** Who drives: where tokens come from, and whether a trip can be asked for. */
-export type Identity = { token: TokenSource; isGuest: boolean };
 
 /** The page that turns a phone's browser into a driver: finds out who it is, then drives. */
 export function DriverPage({ invitation }: { invitation: Invitation }) {

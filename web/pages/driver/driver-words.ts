@@ -13,8 +13,20 @@ export function unsentWords({ unsent, connection }: DriverState): string {
 
 /** Reasons of the wanted rate; see the table in docs/API.md. */
 const RATE_REASONS: { [reason: string]: string } = {
-  ON_TRIP: "somebody watches this trip",
+  ON_TRIP: "you are on a trip",
+  ON_TRIP_UNWATCHED: "nobody watches this trip right now",
+  OFFERED: "there is a trip for you",
+  NEAR_PICKUP: "the pickup is near",
+  NEAR_STOP: "the next stop is near",
+  AT_STOP: "you are at a stop",
+  TURNING: "you are turning",
+  FAST: "you are driving fast",
+  STANDING: "you are standing",
+  PARKED: "you are parked",
   IDLE: "you have no trip",
+  LOW_BATTERY: "your battery is low",
+  SERVER_BUSY: "Bimride is busy",
+  SERVER_OVERLOADED: "Bimride is very busy",
 };
 
 /** How often positions are wanted, and why. */
