@@ -50,6 +50,8 @@ export type OpenOptions = {
   /** Without WebGL, as on an old machine. */
   withoutWebgl?: boolean;
   reducedMotion?: boolean;
+  /** Takes any certificate, as a phone does once it trusts the development authority. */
+  anyCertificate?: boolean;
 };
 
 /** A page in a browser of its own, and what its console said that it should not have. */
@@ -66,6 +68,7 @@ export async function openPage(options: OpenOptions = {}): Promise<TestPage> {
     colorScheme: dark ? "dark" : "light",
     reducedMotion: reducedMotion ? "reduce" : "no-preference",
     locale: "en-GB",
+    ignoreHTTPSErrors: options.anyCertificate ?? false,
   });
   const page = context.pages()[0] ?? (await context.newPage());
   const faults: string[] = [];

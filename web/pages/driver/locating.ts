@@ -8,7 +8,6 @@ export type LocatingState = "starting" | "located" | "searching" | "denied" | "u
 const PATIENCE_MS = 20_000;
 /** Only a standing device says nothing for longer than this share of the wanted interval: then it is asked. */
 const ASK_AFTER = 0.95;
-const ASK_TIMEOUT_MS = 15_000;
 const DENIED = 1;
 
 /** Listens to the device's place. */
@@ -35,10 +34,11 @@ export function startLocating(
   const options = (): PositionOptions => ({
     enableHighAccuracy: wanted.accuracy === "high" || wanted.accuracy === "any",
     maximumAge: 0,
+    timeout: PATIENCE_MS,
   });
-  const take = (found: GeolocationPosition) => {
+  const take = (position: Position) => {
     onState("located");
-    onPosition(positionOf(found));
+    onPosition(position);
     askLater();
   };
   const fail = ({ code }: GeolocationPositionError) => {
@@ -48,20 +48,27 @@ export function startLocating(
   const askLater = () => {
     clearTimeout(ask);
     ask = setTimeout(() => {
-      navigator.geolocation.getCurrentPosition(take, fail, { ...options(), timeout: ASK_TIMEOUT_MS });
+      // A new watch measures anew; a question beside a standing watch is not answered everywhere while nothing moves.
+      listen();
+      askLater();
     }, wanted.intervalMs * ASK_AFTER);
   };
   const listen = () => {
     if (watch !== undefined) navigator.geolocation.clearWatch(watch);
-    watch = navigator.geolocation.watchPosition(take, fail, { ...options(), timeout: PATIENCE_MS });
+    const askedAtMs = Date.now();
+    watch = navigator.geolocation.watchPosition(
+      (found) => take(positionOf(found, askedAtMs)),
+      fail,
+      options(),
+    );
   };
   listen();
   askLater();
   return {
     setRate(next) {
-      const isOther = next.accuracy !== wanted.accuracy;
       wanted = next;
-      if (isOther) listen();
+      listen();
+      askLater();
     },
     stop() {
       clearTimeout(ask);
@@ -71,7 +78,7 @@ export function startLocating(
   };
 }
 
-function positionOf({ coords, timestamp }: GeolocationPosition): Position {
+function positionOf({ coords, timestamp }: GeolocationPosition, askedAtMs: number): Position {
   const { latitude, longitude, accuracy, speed, heading, altitude } = coords;
   return {
     latDeg: latitude,
@@ -82,6 +89,7 @@ function positionOf({ coords, timestamp }: GeolocationPosition): Position {
     ...(heading === null || Number.isNaN(heading) ? {} : { headingDeg: heading }),
     ...(altitude === null ? {} : { altitudeM: altitude }),
     source: "fused",
-    capturedAtMs: timestamp,
+    // Nothing older was asked for; some devices say when they came to where they stand.
+    capturedAtMs: timestamp >= askedAtMs ? timestamp : Date.now(),
   };
 }
