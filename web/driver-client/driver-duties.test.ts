@@ -204,7 +204,7 @@ test("the trip is told once per version, and what the driver does on it survives
     tripVersion: 1,
   });
   await vi.waitFor(() => expect(driver.state.assignment?.trip).toBeDefined(), PATIENCE);
-  expect(driver.state.wantedRate).toMatchObject({ intervalMs: 4_000, accuracy: "high", reason: "ON_TRIP" });
+  await vi.waitFor(() => expect(driver.state.wantedRate.reason).toBe("OFFERED"), PATIENCE);
   const { tripId } = driver.state.assignment!.trip!;
   expect(await driver.act("accept")).toEqual({ code: "", message: "", retryable: false });
 
@@ -297,7 +297,14 @@ function tripOf(driverId: string): Trip {
       generation: 1,
     },
     ...{ status: "NEW", statusSource: "explicit", statusAtMs: nowMs, waypointIndex: 0 },
-    ...{ riderIds: ["rider-1"], driverId, plannedPath: [place], createdAtMs: nowMs, updatedAtMs: nowMs },
+    ...{
+      riderIds: ["rider-1"],
+      sharingRiderIds: [],
+      driverId,
+      plannedPath: [place],
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+    },
     waypoints: [
       { kind: "pickup", position: place, riderId: "", label: "" },
       { kind: "dropoff", position: place, riderId: "", label: "" },
