@@ -79,6 +79,10 @@ export const DEFAULT_LIMITS = {
   maxDedupeIntervals: 64,
   /** Sessions remembered per party; the oldest are forgotten. */
   maxSessionsPerParty: 8,
+  /** Take-overs of a party's marker within takeOverWindowMs; at more, whoever has the marker keeps it, and others are refused with SUPERSEDED and a wait. */
+  maxTakeOversPerWindow: 3,
+  /** The time that maxTakeOversPerWindow counts in. */
+  takeOverWindowMs: 60_000,
   /** A party silent for so long is dropped from the pipeline's state. */
   partyIdleMs: 48 * 3_600_000,
   /** Points of a live trail; the oldest leave. */

@@ -18,19 +18,27 @@ export class Announcer {
     this.#deps = deps;
   }
 
-  /** A session opened, or opened again: SessionOpened into the log, and a word to the other gateways. */
+  /** A session opened, or opened again: SessionOpened into the log. The other gateways wait for {@link tellOthers}. */
   opened(state: SessionState, transport: Transport, traceparent: string): void {
-    const { bus, events } = this.#deps;
-    const { sessionId, sessionEpoch } = state;
     state.announced = true;
     this.#append(state, transport, traceparent, "open");
-    events.sessionOpened(transport, state.partyKey, sessionId, sessionEpoch);
-    bus.notify({ partyKey: state.partyKey, kind: "sessionOpened", sessionId, sessionEpoch });
+    this.#deps.events.sessionOpened(transport, state.partyKey, state.sessionId, state.sessionEpoch);
+  }
+
+  /** Tells the other gateways that the session opened. Where one of them knows better, it answers on the bus. */
+  tellOthers({ partyKey, sessionId, sessionEpoch }: SessionState): void {
+    this.#deps.bus.notify({ partyKey, kind: "sessionOpened", sessionId, sessionEpoch });
   }
 
   /** Repeats the SessionOpened record when it did not reach the log. Called before fixes are appended. */
   ensureOpened(state: SessionState, transport: Transport, traceparent: string): void {
     if (state.announced) return;
+    state.announced = true;
+    this.#append(state, transport, traceparent, "open");
+  }
+
+  /** The session was given a new epoch, with which it keeps the marker. */
+  renewed(state: SessionState, transport: Transport, traceparent: string): void {
     state.announced = true;
     this.#append(state, transport, traceparent, "open");
   }

@@ -26,6 +26,7 @@ export class IngestEvents {
   readonly #problems: Counter<"code" | "transport">;
   readonly #streams: Gauge<"transport">;
   readonly #sessions: Counter<"transport">;
+  readonly #superseded: Counter<"reason">;
   readonly #moves: Counter<"from" | "to">;
   readonly #received: Counter<"transport">;
   readonly #wantedRates: Counter<"reason">;
@@ -46,6 +47,11 @@ export class IngestEvents {
       "transport",
     ]);
     this.#sessions = counter("bimride_ingest_sessions_opened_total", "Hellos answered.", ["transport"]);
+    this.#superseded = counter(
+      "bimride_ingest_sessions_superseded_total",
+      "Sessions told that another one moves the marker, by why: a newer one opened, or the party's devices took over too often.",
+      ["reason"],
+    );
     this.#moves = counter(
       "bimride_ingest_sessions_moved_total",
       "Sessions that went on in another region, by region.",
@@ -90,6 +96,7 @@ export class IngestEvents {
   #begin(): void {
     for (const verdict of VERDICT_CODES) this.#fixes.inc({ verdict }, 0);
     for (const { code } of [...RATE_CASES, ...SLOWDOWNS]) this.#wantedRates.inc({ reason: code }, 0);
+    for (const reason of ["newer_session", "take_over_refused"]) this.#superseded.inc({ reason }, 0);
     for (const transport of TRANSPORTS) {
       this.#streams.set({ transport }, 0);
       this.#sessions.inc({ transport }, 0);
@@ -126,8 +133,12 @@ export class IngestEvents {
     this.#logger.debug({ transport, party, sessionId, sessionEpoch }, "ingest session opened");
   }
 
-  sessionSuperseded(party: string, sessionId: string, byEpoch: number): void {
-    this.#logger.info({ party, sessionId, byEpoch }, "ingest session superseded");
+  /** A session was told that another one moves the marker. @param retryAfterMs above 0 when it may not take over now */
+  sessionSuperseded(party: string, sessionId: string, byEpoch: number, retryAfterMs: number): void {
+    const refused = retryAfterMs > 0;
+    this.#superseded.inc({ reason: refused ? "take_over_refused" : "newer_session" });
+    if (refused) this.#logger.warn({ party, sessionId, byEpoch, retryAfterMs }, "ingest take-over refused");
+    else this.#logger.info({ party, sessionId, byEpoch }, "ingest session superseded");
   }
 
   /** A session goes on in another region. */

@@ -168,6 +168,7 @@ export class IngestGateway {
     if (!this.#homes.isOne) this.#settle(state, hello, batch, await trip, call);
     if (!state.announced) {
       this.#announcer.opened(state, transport, traceparent);
+      this.#announcer.tellOthers(state);
       this.#registry.supersedeOlder(state);
     }
     this.#announcer.deviceState(state, hello.deviceState, traceparent);

@@ -11,12 +11,18 @@ const RETRY_MS = 5_000;
 
 export type PartyFeedDeps = AssignmentDeps & { bus: LiveBus };
 
+type MessageOf<Kind> = Extract<PartyMessage, { kind: Kind }>;
+export type SessionOpened = MessageOf<"sessionOpened">;
+export type MarkerTold = MessageOf<"markerTold">;
+
 /** What a stream wants to know. */
 export type PartyFeedListener = {
   /** The party's assignment is another, or the client does not seem to know it. */
   assignmentChanged(assignment: Assignment): void;
   /** Somewhere a stream of the party was opened. */
-  sessionOpened(sessionId: string, sessionEpoch: number): void;
+  sessionOpened(opened: SessionOpened): void;
+  /** Who moves the party's marker, as said where it was before. */
+  markerTold(told: MarkerTold): void;
   /** Somebody else watches the party on the trip, for so long from now. */
   watched(tripId: string, forMs: number): void;
   /** For now nothing is heard of viewers. */
@@ -39,18 +45,22 @@ export class PartyFeed {
     this.#listener = listener;
   }
 
+  /** Resolves once the bus is listened to, or after the time that a read is waited for. Never rejects. */
+  listen(partyKey: string): Promise<void> {
+    this.#listening ??= this.#listen(partyKey);
+    return withinReadTime(this.#listening, undefined, this.#deps.ioClock);
+  }
+
   /**
    * Follows the session's party from now on, instead of the session before. Resolves with the assignment, or with
    * undefined when another call overtook this one; of version 0 while the store does not answer. Never rejects.
    */
   async follow(state: SessionState): Promise<Assignment | undefined> {
-    const { ioClock } = this.#deps;
     this.#assignments?.close();
     const feed = new AssignmentFeed(this.#deps, state, (assignment) => this.#changed(assignment));
     this.#assignments = feed;
-    this.#listening ??= this.#listen(state.partyKey);
-    await withinReadTime(this.#listening, undefined, ioClock);
-    await withinReadTime(feed.refresh(), undefined, ioClock);
+    await this.listen(state.partyKey);
+    await withinReadTime(feed.refresh(), undefined, this.#deps.ioClock);
     return this.#assignments === feed && !this.#closed ? feed.current : undefined;
   }
 
@@ -94,7 +104,8 @@ export class PartyFeed {
     if (this.#closed) return;
     if (message.kind === "assignmentChanged") void this.#assignments?.refresh();
     else if (message.kind === "watched") this.#listener.watched(message.tripId, message.forMs);
-    else this.#listener.sessionOpened(message.sessionId, message.sessionEpoch);
+    else if (message.kind === "sessionOpened") this.#listener.sessionOpened(message);
+    else this.#listener.markerTold(message);
   }
 
   #changed(assignment: Assignment): void {

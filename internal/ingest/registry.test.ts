@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { VirtualClock } from "../core/virtual-clock.ts";
 import type { Appender } from "./appender.ts";
@@ -40,7 +40,7 @@ test("an epoch is the wall clock, and beyond every epoch seen where the clock la
   const first = registry.session(party, hello("session-a"));
   expect(first.sessionEpoch).toBe(1_000_000);
   expect(registry.session(party, hello("session-a"))).toBe(first);
-  registry.sawEpoch("driver/driver-1", 5_000_000);
+  registry.openedElsewhere(first, { sessionId: "session-z", sessionEpoch: 5_000_000 });
   expect(registry.session(party, hello("session-b")).sessionEpoch).toBe(5_000_001);
 });
 
@@ -52,7 +52,7 @@ test("a superseded session takes over again only once the newer one has no strea
   registry.attach(newer, newer.state);
   expect(older.heard).toEqual(["superseded"]);
   registry.detach(older, older.state);
-  expect(() => registry.attach(older, older.state)).toThrow(expect.objectContaining({ code: "SUPERSEDED" }));
+  expect(registry.attach(older, older.state)).toEqual({ byEpoch: newer.state.sessionEpoch, retryAfterMs: 0 });
   expect(registry.detach(newer, newer.state)).toBe(true);
   registry.attach(older, older.state);
   expect(older.state.sessionEpoch).toBe(newer.state.sessionEpoch + 1);
@@ -72,10 +72,80 @@ test("a backlog by batch takes nothing from a session with a stream, until it op
   expect(backlog.sessionEpoch).toBeGreaterThan(running.state.sessionEpoch);
 });
 
+describe("take-overs at their bound", () => {
+  /** Sessions a, b, c and d opened one after the other, each on a stream of its own: three take-overs. */
+  const contested = () => {
+    const made = make();
+    const streams = ["session-a", "session-b", "session-c", "session-d"].map((id) => {
+      const stream = new Stream(made.registry.session(party, hello(id)));
+      expect(made.registry.attach(stream, stream.state)).toBeUndefined();
+      made.clock.advanceTo(made.clock.now() + 1_000);
+      return stream;
+    });
+    const holder = streams[3]!;
+    const newcomer = new Stream(made.registry.session(party, hello("session-e")));
+    return { ...made, holder, newcomer };
+  };
+
+  test("are refused with the wait until there is room, and the one that has the marker is contested", () => {
+    const { registry, clock, holder, newcomer } = contested();
+    expect(registry.standingOf(holder.state)).toBe("contested");
+    // The first take-over was 1 s after the start, now it is 4 s after it.
+    const refusal = { byEpoch: holder.state.sessionEpoch, retryAfterMs: 57_000 };
+    expect(registry.attach(newcomer, newcomer.state)).toEqual(refusal);
+    expect(registry.standingOf(newcomer.state)).toBe("behind");
+    expect(holder.heard).toEqual([]);
+    clock.advanceTo(clock.now() + 56_999);
+    expect(registry.attach(newcomer, newcomer.state)).toMatchObject({ retryAfterMs: 1 });
+    clock.advanceTo(clock.now() + 1);
+    expect(registry.attach(newcomer, newcomer.state)).toBeUndefined();
+    expect(holder.heard).toEqual(["superseded"]);
+    expect(registry.standingOf(newcomer.state)).toBe("contested");
+  });
+
+  test("are open to all once the stream of the one that has the marker is gone", () => {
+    const { registry, holder, newcomer } = contested();
+    registry.detach(holder, holder.state);
+    expect(registry.attach(newcomer, newcomer.state)).toBeUndefined();
+    expect(registry.standingOf(newcomer.state)).toBe("contested");
+  });
+
+  test("leave batches of those who were refused, or come new, behind the marker", () => {
+    const { registry, holder, newcomer } = contested();
+    registry.attach(newcomer, newcomer.state);
+    for (const sessionId of ["session-e", "session-f"]) {
+      const backlog = registry.batchSession(party, hello(sessionId));
+      registry.supersedeOlder(backlog);
+      expect(backlog.sessionEpoch).toBeLessThan(holder.state.sessionEpoch);
+    }
+    expect(registry.standingOf(holder.state)).toBe("contested");
+    expect(holder.heard).toEqual([]);
+  });
+
+  test("are refused to a session of another gateway too, and one that was kept there is known here", () => {
+    const { registry, clock, holder } = contested();
+    const opened = { sessionId: "session-z", sessionEpoch: 9_000_000 };
+    const kept = registry.openedElsewhere(holder.state, opened);
+    expect(kept).toEqual({
+      ...{ sessionId: "session-d", sessionEpoch: 9_000_001 },
+      takeOversMs: [1_001_000, 1_002_000, 1_003_000],
+    });
+    expect(holder.state.sessionEpoch).toBe(9_000_001);
+    const elsewhere = { sessionId: "session-y", sessionEpoch: 9_000_002, takeOversMs: [] };
+    expect(registry.markerTold(holder.state, elsewhere)).toBe(57_000);
+    expect(registry.attach(holder, holder.state)).toEqual({ byEpoch: 9_000_002, retryAfterMs: 57_000 });
+    clock.advanceTo(clock.now() + 57_000);
+    expect(registry.attach(holder, holder.state)).toBeUndefined();
+  });
+});
+
 test("a batch of a session that is alone moves the marker", () => {
   const { registry } = make();
   const alone = registry.batchSession(party, hello("session-a"));
-  expect(alone.sessionEpoch).toBe(registry.newestEpoch("driver/driver-1"));
+  expect(alone.sessionEpoch).toBe(1_000_000);
+  expect(registry.standingOf(alone)).toBe("behind");
+  registry.supersedeOlder(alone);
+  expect(registry.standingOf(alone)).toBe("movesMarker");
   expect(alone.staysBehind).toBe(false);
 });
 

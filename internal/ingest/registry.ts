@@ -3,6 +3,7 @@ import { type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
 import type { Home } from "./homes.ts";
+import { type Marker, MarkerView, type NamedSession } from "./marker-view.ts";
 import type { HelloInput } from "./messages.ts";
 import { newSessionState, type SessionState } from "./session-state.ts";
 
@@ -11,8 +12,8 @@ export type RegisteredStream = {
   readonly state: SessionState | undefined;
   /** Another stream of the same session stands now: end without a word of supersession. */
   replaced(): void;
-  /** A newer session of the party has this epoch: say so and end. */
-  superseded(byEpoch: number): void;
+  /** Another session of the party, of this epoch, moves the marker: say so and end. @param retryAfterMs 0 when it may come back as it likes */
+  superseded(byEpoch: number, retryAfterMs: number): void;
   /** Called about once a second. */
   tick(): void;
   /** The spool drained: tell the client which of its buffered fixes the log has now. */
@@ -30,7 +31,18 @@ type PartyEntry = {
   sessions: Map<string, SessionState>;
   /** At most one per session. */
   streams: Set<RegisteredStream>;
+  marker: MarkerView;
   lastUsedMs: number;
+};
+
+/** `contested`: it moves the marker, and further take-overs are refused for now. */
+export type Standing = "movesMarker" | "behind" | "contested";
+
+/** Why a session may not take over: the one that does not give way, and for how long it can't be made to. */
+export type Refusal = {
+  byEpoch: number;
+  /** Milliseconds; 0 as long as that one has its stream here. */
+  retryAfterMs: number;
 };
 
 /**
@@ -88,7 +100,8 @@ export class SessionRegistry {
 
   /**
    * The session of a batch that comes without a stream. One that is new here while another session of the party has a
-   * stream stays behind it, so that a backlog takes the marker from nobody; its own stream, should it open one, takes over.
+   * stream, or while take-overs are refused, stays behind it, so that a backlog takes the marker from nobody; its own
+   * stream, should it open one, takes over.
    */
   batchSession(party: Party, hello: HelloInput): SessionState {
     const entry = this.#party(partyKey(party));
@@ -96,42 +109,51 @@ export class SessionRegistry {
     const epochs = [...entry.streams].flatMap((stream) => stream.state?.sessionEpoch ?? []);
     const lastEpoch = entry.lastEpoch;
     const state = this.session(party, hello);
+    const waitMs = entry.marker.waitMs(hello.sessionId, this.#clock.now());
+    if (waitMs > 0) epochs.push(entry.marker.sessionEpoch);
     if (!isNew || epochs.length === 0) return state;
     entry.lastEpoch = lastEpoch;
-    state.sessionEpoch = Math.min(...epochs) - 1;
-    state.staysBehind = true;
+    stayBehind(state, Math.min(...epochs));
     return state;
   }
 
   /**
    * Makes the stream the one of its session: an older stream of the session is replaced, streams of older sessions
    * are superseded. A session that was superseded itself takes over again (with a new epoch) when the newest has no
-   * stream here; otherwise this throws SUPERSEDED, so that two devices that reconnect by themselves don't take turns.
+   * stream here; otherwise it is refused, so that two devices that reconnect by themselves don't take turns. So is any
+   * session while the party's take-overs are at their bound. Nothing is attached then.
    */
-  attach(stream: RegisteredStream, state: SessionState): void {
+  attach(stream: RegisteredStream, state: SessionState): Refusal | undefined {
     const entry = this.#party(state.partyKey);
-    if (state.staysBehind) {
-      state.staysBehind = false;
-      state.sessionEpoch = this.#nextEpoch(entry);
-    }
-    if (state.sessionEpoch < entry.lastEpoch) {
+    const { marker } = entry;
+    if (state.sessionEpoch < entry.lastEpoch && !state.staysBehind) {
       const newest = [...entry.streams].find((other) => other.state?.sessionEpoch === entry.lastEpoch);
-      if (newest && newest !== stream && newest.state !== state) throw new BimrideError("SUPERSEDED");
-      state.sessionEpoch = this.#nextEpoch(entry);
+      if (newest && newest !== stream && newest.state !== state)
+        return { byEpoch: entry.lastEpoch, retryAfterMs: 0 };
     }
+    const retryAfterMs = marker.waitMs(state.sessionId, this.#clock.now());
+    if (retryAfterMs > 0) {
+      if (marker.isOlderThan(state)) stayBehind(state, marker.sessionEpoch);
+      return { byEpoch: marker.sessionEpoch, retryAfterMs };
+    }
+    if (state.staysBehind || state.sessionEpoch < entry.lastEpoch) this.#renew(entry, state);
+    state.staysBehind = false;
     // First in, then the other out: a session that always has a stream is never told closed.
     entry.streams.add(stream);
     for (const other of entry.streams) {
       if (other !== stream && other.state === state) other.replaced();
     }
     this.supersedeOlder(state);
+    return undefined;
   }
 
-  /** Ends the streams of the party's older sessions. */
+  /** The session opened: ends the streams of the party's older sessions. */
   supersedeOlder(state: SessionState): void {
-    for (const other of this.#parties.get(state.partyKey)?.streams ?? []) {
+    const entry = this.#party(state.partyKey);
+    entry.marker.opened(state, this.#clock.now());
+    for (const other of entry.streams) {
       if (other.state && other.state !== state && isOlder(other.state, state))
-        other.superseded(state.sessionEpoch);
+        other.superseded(state.sessionEpoch, 0);
     }
   }
 
@@ -139,7 +161,9 @@ export class SessionRegistry {
   detach(stream: RegisteredStream, state: SessionState): boolean {
     const streams = this.#parties.get(state.partyKey)?.streams;
     if (!streams?.delete(stream)) return false;
-    return ![...streams].some((other) => other.state === state);
+    const isLast = ![...streams].some((other) => other.state === state);
+    if (isLast) this.#parties.get(state.partyKey)?.marker.closed(state.sessionId);
+    return isLast;
   }
 
   /** True while a stream stands on the session. */
@@ -148,15 +172,40 @@ export class SessionRegistry {
     return [...streams].some((stream) => stream.state === state);
   }
 
-  /** The largest epoch seen of the party. */
-  newestEpoch(key: string): number {
-    return this.#parties.get(key)?.lastEpoch ?? 0;
+  /**
+   * Another gateway opened a session of the party. Answers who moves the marker now, when that was the session given: the
+   * other one, or the session given itself, with a new epoch, while take-overs are at their bound.
+   */
+  openedElsewhere(state: SessionState, opened: NamedSession): Marker | undefined {
+    const entry = this.#party(state.partyKey);
+    entry.lastEpoch = Math.max(entry.lastEpoch, opened.sessionEpoch);
+    const { marker } = entry;
+    const nowMs = this.#clock.now();
+    const wasHere = marker.isOf(state.sessionId) && marker.isOlderThan(opened);
+    if (wasHere && marker.waitMs(opened.sessionId, nowMs) > 0) {
+      this.#renew(entry, state);
+      marker.keeps(state);
+    } else marker.opened(opened, nowMs);
+    return wasHere ? marker.told : undefined;
   }
 
-  /** An epoch that another gateway gave. */
-  sawEpoch(key: string, sessionEpoch: number): void {
-    const entry = this.#parties.get(key);
-    if (entry) entry.lastEpoch = Math.max(entry.lastEpoch, sessionEpoch);
+  /**
+   * The gateway where the marker was says who moves it now. When that is not the session given: how long that one can't
+   * take it over, milliseconds; undefined when it is, or when the news is old.
+   */
+  markerTold(state: SessionState, told: Marker): number | undefined {
+    const entry = this.#party(state.partyKey);
+    entry.lastEpoch = Math.max(entry.lastEpoch, told.sessionEpoch);
+    entry.marker.hear(told);
+    if (told.sessionId === state.sessionId || told.sessionEpoch < state.sessionEpoch) return undefined;
+    return entry.marker.waitMs(state.sessionId, this.#clock.now());
+  }
+
+  /** Where the session stands among the party's. */
+  standingOf({ partyKey: key, sessionId }: SessionState): Standing {
+    const marker = this.#parties.get(key)?.marker;
+    if (!marker?.isOf(sessionId)) return "behind";
+    return marker.isContested(this.#clock.now()) ? "contested" : "movesMarker";
   }
 
   /** Lets every stream tell its client what left the spool. */
@@ -179,6 +228,7 @@ export class SessionRegistry {
       lastEpoch: 0,
       sessions: new Map(),
       streams: new Set(),
+      marker: new MarkerView(this.#limits),
       lastUsedMs: 0,
     };
     entry.lastUsedMs = this.#clock.now();
@@ -191,6 +241,10 @@ export class SessionRegistry {
   #newState(party: Party, hello: HelloInput, entry: PartyEntry): SessionState {
     const nowMs = this.#clock.now();
     return newSessionState(party, hello, this.#nextEpoch(entry), this.#homeOf(hello), nowMs, this.#limits);
+  }
+
+  #renew(entry: PartyEntry, state: SessionState): void {
+    state.sessionEpoch = this.#nextEpoch(entry);
   }
 
   #nextEpoch(entry: PartyEntry): number {
@@ -213,6 +267,12 @@ export class SessionRegistry {
       if (!busy.has(id)) entry.sessions.delete(id);
     }
   }
+}
+
+/** The session's fixes move no marker: its epoch is below that of others. */
+function stayBehind(state: SessionState, othersEpoch: number): void {
+  state.sessionEpoch = othersEpoch - 1;
+  state.staysBehind = true;
 }
 
 /** True when session a may not move the marker any more because of b. */

@@ -42,7 +42,7 @@ import type { Home, Homes } from "./homes.ts";
 import type { Intake } from "./intake.ts";
 import type { Assignment, BatchInput, ClientMessage, HelloInput, ServerMessage } from "./messages.ts";
 import { newestPlace } from "./newest-place.ts";
-import { PartyFeed } from "./party-feed.ts";
+import { type MarkerTold, PartyFeed, type SessionOpened } from "./party-feed.ts";
 import type { RegisteredStream, SessionRegistry } from "./registry.ts";
 import type { SessionState } from "./session-state.ts";
 import { drainedAcks } from "./spool-acks.ts";
@@ -102,7 +102,8 @@ export class IngestSession implements RegisteredStream {
     this.#answers = new Answers(options.port);
     this.#feed = new PartyFeed(deps, {
       assignmentChanged: (assignment) => this.#assignmentChanged(assignment),
-      sessionOpened: (sessionId, sessionEpoch) => this.#openedElsewhere(sessionId, sessionEpoch),
+      sessionOpened: (opened) => this.#openedElsewhere(opened),
+      markerTold: (told) => this.#markerTold(told),
       watched: (tripId, forMs) => this.#tellRate(this.#rate.watched(tripId, forMs, deps.ioClock.monotonic())),
       viewersUnknown: () => this.#rate.viewersUnknown(deps.ioClock.monotonic()),
     });
@@ -183,13 +184,13 @@ export class IngestSession implements RegisteredStream {
     this.#end(undefined);
   }
 
-  superseded(byEpoch: number): void {
+  superseded(byEpoch: number, retryAfterMs: number): void {
     if (this.#phase === "ended" || !this.#state) return;
     const { events } = this.#deps;
     events.problem(this.#transport, "SUPERSEDED");
-    events.sessionSuperseded(this.#state.partyKey, this.#state.sessionId, byEpoch);
+    events.sessionSuperseded(this.#state.partyKey, this.#state.sessionId, byEpoch, retryAfterMs);
     this.#answers.release();
-    this.#answers.send({ kind: "superseded", sessionEpoch: byEpoch, retryAfterMs: 0 });
+    this.#answers.send({ kind: "superseded", sessionEpoch: byEpoch, retryAfterMs: Math.ceil(retryAfterMs) });
     this.#end(new BimrideError("SUPERSEDED"));
   }
 
@@ -247,11 +248,9 @@ export class IngestSession implements RegisteredStream {
     this.#state = state;
     this.#phase = "opening";
     this.#answers.hold();
-    try {
-      registry.attach(this, state);
-    } catch {
-      // SUPERSEDED is all that attach throws: a newer session of the party has its stream here.
-      this.superseded(registry.newestEpoch(state.partyKey));
+    const refusal = registry.attach(this, state);
+    if (refusal) {
+      this.superseded(refusal.byEpoch, refusal.retryAfterMs);
       return;
     }
     state.clockOffset.sample(clock.now(), hello.deviceTimeMs);
@@ -266,6 +265,9 @@ export class IngestSession implements RegisteredStream {
   /** The Welcome goes out within about two seconds, whatever is away. */
   async #open(state: SessionState, position: HelloInput["position"]): Promise<void> {
     const { clock, ioClock, homes, announcer } = this.#deps;
+    await this.#feed.listen(state.partyKey);
+    // Also when the stream is gone meanwhile: the log says that the session opened.
+    announcer.tellOthers(state);
     const assignment = await this.#feed.follow(state);
     if (this.#ended || !assignment) return;
     const home = homes.next(state.region, this.#feed.trip, position);
@@ -355,16 +357,28 @@ export class IngestSession implements RegisteredStream {
     this.#endWhenAnswered();
   }
 
-  #openedElsewhere(sessionId: string, sessionEpoch: number): void {
+  #openedElsewhere(opened: SessionOpened): void {
     const state = this.#state;
     if (!state || this.#ended) return;
-    this.#deps.registry.sawEpoch(state.partyKey, sessionEpoch);
-    const newer =
-      sessionEpoch > state.sessionEpoch ||
-      (sessionEpoch === state.sessionEpoch && sessionId > state.sessionId);
-    if (!newer) return;
-    if (sessionId === state.sessionId) this.replaced();
-    else this.superseded(sessionEpoch);
+    const { registry, announcer, bus } = this.#deps;
+    const { partyKey, sessionId } = state;
+    if (opened.sessionId === sessionId) {
+      registry.openedElsewhere(state, opened);
+      if (opened.sessionEpoch > state.sessionEpoch) this.replaced();
+      return;
+    }
+    const marker = registry.openedElsewhere(state, opened);
+    if (!marker) return;
+    if (marker.sessionId === sessionId) announcer.renewed(state, this.#transport, this.#traceparent);
+    bus.notify({ partyKey, kind: "markerTold", ...marker });
+    if (marker.sessionId !== sessionId) this.superseded(marker.sessionEpoch, 0);
+  }
+
+  #markerTold(told: MarkerTold): void {
+    const state = this.#state;
+    if (!state || this.#ended) return;
+    const retryAfterMs = this.#deps.registry.markerTold(state, told);
+    if (retryAfterMs !== undefined) this.superseded(told.sessionEpoch, retryAfterMs);
   }
 
   #assignmentChanged(assignment: Assignment): void {

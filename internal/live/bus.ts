@@ -36,4 +36,12 @@ export type PartyMessage =
    * Somebody else watches the party on the trip, which counts for so long from when it is heard; said again and again while it
    * lasts, so that it need not be taken back. `saidAtMs`, by the clock of who says it, tells it from its repeats.
    */
-  | { partyKey: string; kind: "watched"; tripId: string; forMs: number; saidAtMs: number };
+  | { partyKey: string; kind: "watched"; tripId: string; forMs: number; saidAtMs: number }
+  | {
+      partyKey: string;
+      /** Said where the marker was when a session opened elsewhere: who moves it now, and when it was taken over last. */
+      kind: "markerTold";
+      sessionId: string;
+      sessionEpoch: number;
+      takeOversMs: readonly number[];
+    };

@@ -4,6 +4,7 @@ import type { DeviceStatus } from "../core/live.ts";
 import { SeqIntervals } from "../core/seq-intervals.ts";
 import type { LogRecord } from "../eventlog/record.ts";
 import { emit } from "./context.ts";
+import { isNewer, movesMarker } from "./marker.ts";
 import type { PipelineOutput } from "./output.ts";
 import { createPositionState } from "./stages/position.ts";
 import type { PartitionState, PartyState, SessionState } from "./state.ts";
@@ -27,6 +28,8 @@ export function partyOf(state: PartitionState, party: Party): PartyState {
       party,
       key: partyKey(party),
       sessions: [],
+      marker: undefined,
+      takeOvers: [],
       lastAtMs: 0,
       lastSeenMs: 0,
       position: createPositionState(),
@@ -40,8 +43,8 @@ export function partyOf(state: PartitionState, party: Party): PartyState {
 }
 
 /**
- * The session's state, put in its place by (epoch, session id): the last one moves the marker. A session that opened
- * again with a larger epoch moves up.
+ * The session's state, put in its place by (epoch, session id). A session that opened again with a larger epoch moves up.
+ * The one that moves the marker is never forgotten.
  */
 export function sessionOf(
   party: PartyState,
@@ -56,11 +59,11 @@ export function sessionOf(
   if (session) session.epoch = sessionEpoch;
   else {
     const seen = new SeqIntervals(limits.maxDedupeIntervals);
-    session = { sessionId, epoch: sessionEpoch, seen, highSeq: -1, behind: 0, shiftMs: 0 };
+    session = { sessionId, epoch: sessionEpoch, closed: false, seen, highSeq: -1, behind: 0, shiftMs: 0 };
     sessions.push(session);
   }
-  sessions.sort((a, b) => a.epoch - b.epoch || (a.sessionId < b.sessionId ? -1 : 1));
-  if (sessions.length > limits.maxSessionsPerParty) sessions.shift();
+  sessions.sort((a, b) => (isNewer(a, b) ? 1 : -1));
+  if (sessions.length > limits.maxSessionsPerParty) sessions.splice(sessions[0] === party.marker ? 1 : 0, 1);
   return session;
 }
 
@@ -75,14 +78,32 @@ export function sessionChanged(
   const party = partyOf(state, record.party);
   party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
-  if (session !== party.sessions.at(-1)) return;
+  // The end of an earlier stream, from another gateway, says nothing of the one that stands.
+  if (record.sessionEpoch < session.epoch) return;
+  session.closed = record.closed;
+  if (!movesMarker(party, session, state.pipelineTimeMs, limits)) return;
   const [connected, lost] = [!record.closed, record.closed && record.lost];
   const known = party.device ?? NOTHING_KNOWN;
   if (party.device && known.connected === connected && known.lost === lost) return;
   setDevice(entry, party, { ...known, connected, lost, atMs: record.receivedAtMs }, out);
 }
 
-/** A device told of itself; what an older session says is not news. */
+/** Fixes of the session came: it may move the marker from now on, and then its device is there. */
+export function fixesCame(
+  state: PartitionState,
+  entry: Entry,
+  party: PartyState,
+  session: SessionState,
+  limits: Limits,
+  out: PipelineOutput,
+): void {
+  const before = party.marker;
+  if (before === session || !movesMarker(party, session, state.pipelineTimeMs, limits)) return;
+  if (before !== undefined && party.device?.connected === false)
+    setDevice(entry, party, { ...NOTHING_KNOWN, atMs: state.pipelineTimeMs }, out);
+}
+
+/** A device told of itself; what another session than the marker's says is not news. */
 export function deviceReported(
   state: PartitionState,
   entry: Entry,
@@ -93,7 +114,7 @@ export function deviceReported(
   const party = partyOf(state, record.party);
   party.lastSeenMs = state.pipelineTimeMs;
   const session = sessionOf(party, record, limits);
-  if (session !== party.sessions.at(-1)) return;
+  if (!movesMarker(party, session, state.pipelineTimeMs, limits)) return;
   const mockFix = party.device?.mockFix ?? false;
   const { state: reported, receivedAtMs: atMs } = record;
   setDevice(entry, party, { state: reported, connected: true, lost: false, mockFix, atMs }, out);

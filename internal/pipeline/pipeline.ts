@@ -3,7 +3,7 @@ import type { Limits } from "../core/limits.ts";
 import type { LogRecord } from "../eventlog/record.ts";
 import { createContext, type FixContext } from "./context.ts";
 import type { PipelineOutput } from "./output.ts";
-import { deviceReported, partyOf, sessionChanged, sessionOf } from "./parties.ts";
+import { deviceReported, fixesCame, partyOf, sessionChanged, sessionOf } from "./parties.ts";
 import { sharesChanged, sharesErased } from "./shares.ts";
 import { STAGES } from "./stages.ts";
 import type { PartitionState } from "./state.ts";
@@ -80,6 +80,7 @@ function processFixes(
   if (!first) return used;
   const party = partyOf(state, batch.party);
   const session = sessionOf(party, batch, limits);
+  fixesCame(state, entry, party, session, limits, out);
   const { sequence, loggedAtMs } = entry;
   const context =
     used ?? createContext({ state, limits, out, sequence, loggedAtMs, batch, fix: first, party, session });

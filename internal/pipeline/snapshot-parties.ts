@@ -32,11 +32,14 @@ export function toPartyMessage(state: PartyState): MessageInitShape<typeof Party
     sessions: state.sessions.map((session) => ({
       sessionId: session.sessionId,
       epoch: int64(session.epoch),
+      closed: session.closed,
       seen: [...session.seen.borders],
       nextSeq: int64(session.highSeq + 1),
       behind: session.behind,
       shiftMs: int64(session.shiftMs),
     })),
+    markerSessionId: state.marker?.sessionId ?? "",
+    takeOversMs: state.takeOvers.map(int64),
     lastAtMs: int64(state.lastAtMs),
     lastSeenMs: int64(state.lastSeenMs),
     position: POSITION_FIELDS.values(state.position),
@@ -58,19 +61,23 @@ export function fromPartyMessage(
   const position = createPositionState();
   POSITION_FIELDS.fill(position, fields, message.position);
   if (message.trail) fillTrail(position.trail, message.trail);
+  const sessions = message.sessions.map(
+    (session): SessionState => ({
+      sessionId: session.sessionId,
+      epoch: Number(session.epoch),
+      closed: session.closed,
+      seen: new SeqIntervals(limits.maxDedupeIntervals, session.seen),
+      highSeq: Number(session.nextSeq) - 1,
+      behind: session.behind,
+      shiftMs: Number(session.shiftMs),
+    }),
+  );
   return {
     party,
     key: partyKey(party),
-    sessions: message.sessions.map(
-      (session): SessionState => ({
-        sessionId: session.sessionId,
-        epoch: Number(session.epoch),
-        seen: new SeqIntervals(limits.maxDedupeIntervals, session.seen),
-        highSeq: Number(session.nextSeq) - 1,
-        behind: session.behind,
-        shiftMs: Number(session.shiftMs),
-      }),
-    ),
+    sessions,
+    marker: markerOf(message, sessions),
+    takeOvers: message.takeOversMs.map(Number),
     lastAtMs: Number(message.lastAtMs),
     lastSeenMs: Number(message.lastSeenMs),
     position,
@@ -78,6 +85,16 @@ export function fromPartyMessage(
     latest: message.latest && fromLatestMessage(partyKey(party), message.latest),
     trip: undefined,
   };
+}
+
+/** Where nothing is said the newest session moved the marker, however often that changed. */
+function markerOf(
+  { markerSessionId }: PartyStateMessage,
+  sessions: readonly SessionState[],
+): SessionState | undefined {
+  return markerSessionId === ""
+    ? sessions.at(-1)
+    : sessions.find(({ sessionId }) => sessionId === markerSessionId);
 }
 
 /** What {@link placeOnTrail} may still look at, oldest first, with the times anew from the oldest. */

@@ -15,7 +15,7 @@ import {
 import { createPartitionState, type PartitionState, partiesOf } from "./state.ts";
 import { assign } from "./trip-of-driver.ts";
 
-/** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, which has no shares. */
+/** The format that {@link encodeState} writes. {@link decodeState} reads it and the one before, which has no shares and no markers. */
 export const STATE_FORMAT = 2;
 const OLDEST_FORMAT = 1;
 

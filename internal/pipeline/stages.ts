@@ -14,7 +14,7 @@ export type Stage = (context: FixContext) => boolean;
  * THE LIST: what happens to a fix, in order.
  *
  * 1. dedupe   a fix seen before ends here
- * 2. order    the newest session and seq move the marker; what is late or superseded does not
+ * 2. order    the marker's session and its newest seq move the marker; what is late or superseded does not
  * 3. join     the running trip of the party, if any
  * 4. place    outlier gate and Kalman filter; a late fix gets its place in the trail
  * 5. phase    pickup, en route, dropoff, seen in the driver's fixes

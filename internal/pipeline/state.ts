@@ -2,6 +2,7 @@ import type { Party, PartyKind } from "../core/fix.ts";
 import type { DeviceStatus } from "../core/live.ts";
 import type { PackedLive } from "../core/packed-live.ts";
 import type { SeqIntervals } from "../core/seq-intervals.ts";
+import type { TakeOvers } from "../core/take-overs.ts";
 import type { Trip } from "../core/trip.ts";
 import type { LatestParty } from "../latest/latest.ts";
 import type { PhaseState } from "./stages/phase.ts";
@@ -37,8 +38,12 @@ export type PartitionState = {
 export type PartyState = {
   party: Party;
   key: string;
-  /** Newest last; at most maxSessionsPerParty. The last one moves the marker. */
+  /** Newest last; at most maxSessionsPerParty. */
   sessions: SessionState[];
+  /** The one of `sessions` that moves the marker (marker.ts); undefined before the first. */
+  marker: SessionState | undefined;
+  /** Pipeline times of the last changes of `marker`. */
+  takeOvers: TakeOvers;
   /** Corrected capture time of the newest fix applied; 0 before the first. */
   lastAtMs: number;
   /** Pipeline time of the last record. */
@@ -54,6 +59,8 @@ export type PartyState = {
 export type SessionState = {
   sessionId: string;
   epoch: number;
+  /** Its stream has closed since it opened last. */
+  closed: boolean;
   seen: SeqIntervals;
   /** Largest seq applied; -1 before the first. */
   highSeq: number;

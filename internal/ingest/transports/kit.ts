@@ -166,25 +166,32 @@ export type TestGatewayOptions = {
   /** Regions; one, "test", by default. The first is the gateway's own. */
   regions?: readonly string[];
   regionOf?: RegionOf;
+  /** One more gateway on the logs, the bus and the clock of this one, which must live longer. */
+  beside?: TestGateway;
 };
 
 /** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), "bimride-ingest-"));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const clock = new ShiftedClock();
+  const { beside } = options;
+  const clock = beside?.clock ?? new ShiftedClock();
   const [ownRegion = "test", ...others] = options.regions ?? [];
-  const logs = new Map<string, FailingLog>();
-  for (const region of [ownRegion, ...others]) logs.set(region, await openLog(folder, region, clock, limits));
+  const logs = new Map<string, FailingLog>(beside?.logs);
+  if (!beside)
+    for (const region of [ownRegion, ...others])
+      logs.set(region, await openLog(folder, region, clock, limits));
   const log = logs.get(ownRegion)!;
   const key = await makeKeyFiles(folder);
   const [issuer, audience] = ["https://test.invalid", "bimride"];
   const keys = await jwksFile(jwksPathOf(folder), clock);
   const mint = tokenMint(key, issuer, audience, () => clock.now());
   const telemetry = createTelemetry({ role: "test", level: "silent", processMetrics: false });
-  const bus = new MemoryBus((error) => {
-    throw error;
-  });
+  const bus =
+    beside?.bus ??
+    new MemoryBus((error) => {
+      throw error;
+    });
   const trips = new RunningTrips();
   const spools = new SpoolEvents(telemetry, systemClock);
   const regions = new Map<string, { log: FailingLog; spool: Spool | undefined }>();
@@ -233,8 +240,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       await mqtt[Symbol.asyncDispose]();
       await http.close();
       for (const { spool } of regions.values()) await spool?.[Symbol.asyncDispose]();
-      await bus[Symbol.asyncDispose]();
-      for (const each of logs.values()) await each[Symbol.asyncDispose]();
+      if (!beside) {
+        await bus[Symbol.asyncDispose]();
+        for (const each of logs.values()) await each[Symbol.asyncDispose]();
+      }
       await rm(folder, { recursive: true });
     },
   };

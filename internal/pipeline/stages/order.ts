@@ -4,7 +4,7 @@ import type { FixContext } from "../context.ts";
 const CLOCK_STEP_BATCHES = 3;
 
 /**
- * Decides whether the fix may move the marker. The newest session does, and within it the order is that of seq; but the
+ * Decides whether the fix may move the marker. The marker's session does, and within it the order is that of seq; but the
  * shown time never goes back either, so a fix that is newer by seq and older by time is late. Some clients number fixes
  * as they send them, so that such a fix may just be one that waited.
  *
@@ -17,7 +17,7 @@ const CLOCK_STEP_BATCHES = 3;
 export function order(context: FixContext): boolean {
   const { party, session, batch, fix } = context;
   context.atMs = fix.capturedAtMs + batch.clockOffsetMs + session.shiftMs;
-  if (session !== party.sessions.at(-1)) {
+  if (session !== party.marker) {
     context.disposition = "superseded";
     return true;
   }

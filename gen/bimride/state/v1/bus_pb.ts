@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/bus.proto.
  */
 export const file_bimride_state_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSLHAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCBITCgtkZXZpY2VfbG9zdBgIIAEoCBIXCg9kZXZpY2VfbW9ja19maXgYCSABKAgiVAoNQnVzUmlkZXJQbGFjZRIQCghyaWRlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBINCgVpbmRleBgDIAEoDRIQCghwb3NpdGlvbhgEIAMoASLRAQoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAEi8KB3dhdGNoZWQYAyABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLkJ1c1dhdGNoZWRIAEIJCgdjb250ZW50Ij0KFEJ1c0Fzc2lnbm1lbnRDaGFuZ2VkEg8KB3RyaXBfaWQYASABKAkSFAoMdHJpcF92ZXJzaW9uGAIgASgEIj0KEEJ1c1Nlc3Npb25PcGVuZWQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1zZXNzaW9uX2Vwb2NoGAIgASgEIkEKCkJ1c1dhdGNoZWQSDwoHdHJpcF9pZBgBIAEoCRIOCgZmb3JfbXMYAiABKA0SEgoKc2FpZF9hdF9tcxgDIAEoA2IGcHJvdG8z");
+  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSLHAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCBITCgtkZXZpY2VfbG9zdBgIIAEoCBIXCg9kZXZpY2VfbW9ja19maXgYCSABKAgiVAoNQnVzUmlkZXJQbGFjZRIQCghyaWRlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBINCgVpbmRleBgDIAEoDRIQCghwb3NpdGlvbhgEIAMoASKJAgoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAEi8KB3dhdGNoZWQYAyABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLkJ1c1dhdGNoZWRIABI2CgttYXJrZXJfdG9sZBgEIAEoCzIfLmJpbXJpZGUuc3RhdGUudjEuQnVzTWFya2VyVG9sZEgAQgkKB2NvbnRlbnQiPQoUQnVzQXNzaWdubWVudENoYW5nZWQSDwoHdHJpcF9pZBgBIAEoCRIUCgx0cmlwX3ZlcnNpb24YAiABKAQiPQoQQnVzU2Vzc2lvbk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fZXBvY2gYAiABKAQiQQoKQnVzV2F0Y2hlZBIPCgd0cmlwX2lkGAEgASgJEg4KBmZvcl9tcxgCIAEoDRISCgpzYWlkX2F0X21zGAMgASgDIlEKDUJ1c01hcmtlclRvbGQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1zZXNzaW9uX2Vwb2NoGAIgASgEEhUKDXRha2Vfb3ZlcnNfbXMYAyADKAFiBnByb3RvMw");
 
 /**
  * A change of a trip's live state. The subject names the trip. Numbers of one field belong together; times are
@@ -173,6 +173,14 @@ export type BusPartyMessage = Message<"bimride.state.v1.BusPartyMessage"> & {
      */
     value: BusWatched;
     case: "watched";
+  } | {
+    /**
+     * Who moves the party's marker.
+     *
+     * @generated from field: bimride.state.v1.BusMarkerTold marker_told = 4;
+     */
+    value: BusMarkerTold;
+    case: "markerTold";
   } | { case: undefined; value?: undefined };
 };
 
@@ -273,4 +281,40 @@ export type BusWatched = Message<"bimride.state.v1.BusWatched"> & {
  */
 export const BusWatchedSchema: GenMessage<BusWatched> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_bus, 5);
+
+/**
+ * Who moves a party's marker: said by the gateway where it was when a session opened elsewhere. At maxTakeOversPerWindow
+ * that one does not give way, and says so with a new epoch.
+ *
+ * @generated from message bimride.state.v1.BusMarkerTold
+ */
+export type BusMarkerTold = Message<"bimride.state.v1.BusMarkerTold"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Its epoch.
+   *
+   * @generated from field: uint64 session_epoch = 2;
+   */
+  sessionEpoch: bigint;
+
+  /**
+   * When others took the marker over last, milliseconds since 1970, oldest first.
+   *
+   * @generated from field: repeated double take_overs_ms = 3;
+   */
+  takeOversMs: number[];
+};
+
+/**
+ * Describes the message bimride.state.v1.BusMarkerTold.
+ * Use `create(BusMarkerToldSchema)` to create a new message.
+ */
+export const BusMarkerToldSchema: GenMessage<BusMarkerTold> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 6);
 
