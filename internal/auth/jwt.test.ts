@@ -48,8 +48,35 @@ function custom(claims: Record<string, unknown>, header: object = {}, signer = k
 describe("jwtAuthenticator", () => {
   it("takes a minted token and says who calls until when", async () => {
     const { token, expiresAtMs } = await mint()({ role: "rider", subject: "r1", ttlMs: 60_000 });
-    expect(await authenticator.authenticate(token)).toEqual({ role: "rider", subject: "r1", expiresAtMs });
+    expect(await authenticator.authenticate(token)).toEqual({
+      ...{ role: "rider", subject: "r1", expiresAtMs },
+      signInId: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+    });
     expect(expiresAtMs).toBe(START_MS + 60_000);
+  });
+
+  it("names the sign-in by sid, else jti, else the token, and never shows a token or an odd claim", async () => {
+    const signInOf = async (claims: object) =>
+      (await authenticator.authenticate(await custom({ ...claims }))).signInId;
+    expect(await signInOf({ sid: "in-1", jti: "t-1" })).toBe("in-1");
+    expect(await signInOf({ sid: "", jti: "t-1" })).toBe("t-1");
+    expect(await signInOf({ sid: 7, jti: "t-1" })).toBe("t-1");
+    const hash = /^[A-Za-z0-9_-]{43}$/;
+    expect(await signInOf({ sid: "in 1" })).toMatch(hash);
+    expect(await signInOf({ sid: "in 1" })).toBe(await signInOf({ sid: "in 1", jti: "t-1" }));
+    const [one, other] = [await custom({}), await custom({ nbf: START_MS / 1_000 })];
+    const ids = await Promise.all([one, other].map((token) => authenticator.authenticate(token)));
+    expect(new Set(ids.map(({ signInId }) => signInId)).size).toBe(2);
+    for (const { signInId } of ids) expect(signInId).toMatch(hash);
+  });
+
+  it("knows a fresh token of the same sign-in, and tells one of another", async () => {
+    const request = { role: "rider", subject: "r1", ttlMs: 60_000 } as const;
+    const first = await authenticator.authenticate((await mint()(request)).token);
+    const { signInId } = first;
+    const next = await authenticator.authenticate((await mint()({ ...request, signInId })).token);
+    expect(next.signInId).toBe(signInId);
+    expect((await authenticator.authenticate((await mint()(request)).token)).signInId).not.toBe(signInId);
   });
 
   it("counts an expiry with fractions or in the far future in whole milliseconds that fit an int64", async () => {
@@ -194,7 +221,7 @@ describe("key files", () => {
 describe("TokenCache", () => {
   it("keeps to its bound and drops the longest unused first", () => {
     const cache = new TokenCache(2, 60_000);
-    const principal = { role: "rider", subject: "r", expiresAtMs: 1_000 } as const;
+    const principal = { role: "rider", subject: "r", signInId: "in-1", expiresAtMs: 1_000 } as const;
     cache.put("a", principal, 0);
     cache.put("b", principal, 0);
     expect(cache.get("a", 1)).toBe(principal);

@@ -1,4 +1,5 @@
-import { errors, jwtVerify } from "jose";
+import { createHash } from "node:crypto";
+import { errors, type JWTPayload, jwtVerify } from "jose";
 import { BimrideError } from "../core/errors.ts";
 import { ID_PATTERN } from "../core/ids.ts";
 import type { Clock } from "../core/time.ts";
@@ -25,7 +26,8 @@ const MAX_CACHED_AGE_MS = 60_000;
 export type JwtOptions = { keys: KeySource; issuer: string; audience: string; clock: Clock };
 
 /**
- * Verifies JSON Web Tokens signed with ES256 or EdDSA, with claims `iss`, `aud`, `sub`, `role` and `exp`. A verified
+ * Verifies JSON Web Tokens signed with ES256 or EdDSA, with claims `iss`, `aud`, `sub`, `role` and `exp`, and `sid` or
+ * `jti` to name the sign-in. A verified
  * token is remembered for up to a minute, never past its expiry.
  */
 export function jwtAuthenticator(options: JwtOptions): Authenticator {
@@ -56,7 +58,12 @@ async function verify(token: string, { keys, issuer, audience, clock }: JwtOptio
     });
     const expiresAtMs = Math.min(Math.floor((payload.exp ?? 0) * 1_000), MAX_TIME_MS);
     if (expiresAtMs <= nowMs) throw new BimrideError("TOKEN_EXPIRED");
-    return { role: roleOf(payload.role), subject: subjectOf(payload.sub, payload.role), expiresAtMs };
+    return {
+      role: roleOf(payload.role),
+      subject: subjectOf(payload.sub, payload.role),
+      signInId: signInOf(payload, token),
+      expiresAtMs,
+    };
   } catch (cause) {
     if (cause instanceof BimrideError) throw cause;
     if (cause instanceof errors.JWTExpired) throw new BimrideError("TOKEN_EXPIRED");
@@ -76,6 +83,14 @@ function subjectOf(claim: string | undefined, role: unknown): string {
   if (!claim || claim.length > 256 || (isParty && !ID_PATTERN.test(claim)))
     throw new BimrideError("TOKEN_INVALID");
   return claim;
+}
+
+/** The claim `sid`, else `jti`, else the token itself; what is no id of ours is named by its hash. */
+function signInOf({ sid, jti }: JWTPayload, token: string): string {
+  const name = [sid, jti].find((claim) => typeof claim === "string" && claim !== "") ?? token;
+  return ID_PATTERN.test(String(name))
+    ? String(name)
+    : createHash("sha256").update(String(name)).digest("base64url");
 }
 
 /** The token of an `Authorization: Bearer …` header; undefined when there is none. */

@@ -7,6 +7,8 @@ export type Principal = {
   role: Role;
   /** The user's id (JWT `sub`); for drivers and riders also their party id. */
   subject: string;
+  /** The sign-in that the token came from: the same for its refreshed tokens, where the issuer says so. At most 64 characters, no secret. */
+  signInId: string;
   /** When the token expires, milliseconds since 1970. */
   expiresAtMs: number;
 };
@@ -18,6 +20,11 @@ export function userKeyOf({ role, subject }: Pick<Principal, "role" | "subject">
 
 /** Turns a bearer token into a principal. */
 export interface Authenticator {
-  /** Throws TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+  /** Throws TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED; SESSION_REVOKED where revocations are looked at. */
   authenticate(token: string | undefined): Promise<Principal>;
+}
+
+/** The user as one string, `role/subject`; of a party the same as its partyKey. */
+export function userOf({ role, subject }: Pick<Principal, "role" | "subject">): string {
+  return `${role}/${subject}`;
 }

@@ -46,6 +46,11 @@ export const ERRORS = {
     "The token's signature, issuer, audience or claims are not acceptable.",
   ),
   TOKEN_EXPIRED: kind("unauthenticated", false, "The token has expired: get a fresh one."),
+  SESSION_REVOKED: kind(
+    "unauthenticated",
+    false,
+    "The session or the sign-in behind the token was revoked: sign in again, and begin a new session.",
+  ),
   ROLE_FORBIDDEN: kind("permission_denied", false, "The token's role may not call this."),
   PARTY_MISMATCH: kind("permission_denied", false, "The message names another party than the token."),
   ORIGIN_FORBIDDEN: kind(

@@ -83,6 +83,16 @@ export const DEFAULT_LIMITS = {
   maxTakeOversPerWindow: 3,
   /** The time that maxTakeOversPerWindow counts in. */
   takeOverWindowMs: 60_000,
+  /** A revocation of a session holds at least so long; longer, up to maxRevocationMs, when its stream's token does. */
+  revocationMs: 24 * 3_600_000,
+  /** A revocation holds no longer. Tokens must not be made to last longer. */
+  maxRevocationMs: 30 * 24 * 3_600_000,
+  /** Revocations that hold at a time; further ones are refused with OVERLOADED, none is forgotten early. */
+  maxRevocations: 100_000,
+  /** Wait for the nodes' answers when a user's sessions are listed; who did not answer by then is missing, and that is said. */
+  rollCallMs: 300,
+  /** Sessions in one list and in one node's answer; the newest are told. */
+  maxListedSessions: 100,
   /** A party silent for so long is dropped from the pipeline's state. */
   partyIdleMs: 48 * 3_600_000,
   /** Points of a live trail; the oldest leave. */

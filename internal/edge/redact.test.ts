@@ -47,6 +47,7 @@ const trips: fc.Arbitrary<Trip> = fc
 const principals: fc.Arbitrary<Principal> = fc.record({
   role: fc.constantFrom(...ROLES),
   subject: fc.constantFrom(...RIDERS, "dan", "eve", "zoe", ""),
+  signInId: fc.constant("in-1"),
   expiresAtMs: fc.constant(9),
 });
 
@@ -68,7 +69,7 @@ describe("viewOf", () => {
   it("never tells a rider another rider's id, a driver of before, or on a shared trip another's stop", () => {
     fc.assert(
       fc.property(trips, fc.constantFrom(...RIDERS), (trip, rider) => {
-        const view = viewOf(trip, { role: "rider", subject: rider, expiresAtMs: 9 });
+        const view = viewOf(trip, { role: "rider", subject: rider, signInId: "in-1", expiresAtMs: 9 });
         if (!view) return;
         const text = JSON.stringify(view.trip);
         for (const other of [...RIDERS, "eve"].filter((id) => id !== rider))
@@ -86,7 +87,7 @@ describe("viewOf", () => {
   it("keeps a rider's own stops in order and counts the reached ones among them", () => {
     fc.assert(
       fc.property(trips, fc.constantFrom(...RIDERS), (trip, rider) => {
-        const view = viewOf(trip, { role: "rider", subject: rider, expiresAtMs: 9 });
+        const view = viewOf(trip, { role: "rider", subject: rider, signInId: "in-1", expiresAtMs: 9 });
         if (!view) return;
         const own = trip.waypoints.filter(
           (w) => trip.type === "exclusive" || w.riderId === rider || w.riderId === "",
@@ -122,7 +123,8 @@ describe("viewOf", () => {
       label: "",
     })),
   });
-  const seenBy = (subject: string, trip: Trip) => viewOf(trip, { role: "rider", subject, expiresAtMs: 9 })!;
+  const seenBy = (subject: string, trip: Trip) =>
+    viewOf(trip, { role: "rider", subject, signInId: "in-1", expiresAtMs: 9 })!;
 
   it("tells a rider of a shared car the status towards their own next stop", () => {
     expect(seenBy("bob", shared(0, "ARRIVED_AT_PICKUP")).trip.status).toBe("ENROUTE_TO_PICKUP");

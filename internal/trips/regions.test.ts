@@ -15,7 +15,12 @@ import { type NewTripRequest, TripService } from "./service.ts";
 import { SqliteTrips } from "./sqlite/sqlite-trips.ts";
 import { elsewhere, REGIONS } from "./test-trips.ts";
 
-const BACKEND = { role: "backend", subject: "b", expiresAtMs: Number.MAX_SAFE_INTEGER } as const;
+const BACKEND = {
+  role: "backend",
+  subject: "b",
+  signInId: "in-1",
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+} as const;
 const BORDER_LON_DEG = 11;
 const WEST = { latDeg: 59.9, lonDeg: 10.7 };
 const EAST = { latDeg: 57.7, lonDeg: 11.97 };

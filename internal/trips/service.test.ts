@@ -35,7 +35,7 @@ function request(idempotencyKey: string, fields: Partial<NewTripRequest> = {}): 
 }
 
 function as(role: Role, subject: string = role): Principal {
-  return { role, subject, expiresAtMs: Number.MAX_SAFE_INTEGER };
+  return { role, subject, signInId: "in-1", expiresAtMs: Number.MAX_SAFE_INTEGER };
 }
 
 const BACKEND = as("backend");

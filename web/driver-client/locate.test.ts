@@ -32,7 +32,12 @@ async function placementNode(...grpcAddresses: string[]) {
   const placement = createPlacement({ byRegion, defaultRegion: "se1", regionOf: () => "se1" });
   // The gateways of these tests have keys of their own; who is placed is not what they are about.
   const authenticator: Authenticator = {
-    authenticate: async () => ({ role: "driver", subject: "dana", expiresAtMs: Number.POSITIVE_INFINITY }),
+    authenticate: async () => ({
+      role: "driver",
+      subject: "dana",
+      signInId: "in-1",
+      expiresAtMs: Number.POSITIVE_INFINITY,
+    }),
   };
   const server = fastify();
   const called: string[] = [];

@@ -13,7 +13,12 @@ import { TripHub } from "../../live/trip-hub.ts";
 import { someTripId } from "../kit.ts";
 import { readLive } from "./read-live.ts";
 
-const SUPPORT: Principal = { role: "support", subject: "s", expiresAtMs: Number.MAX_SAFE_INTEGER };
+const SUPPORT: Principal = {
+  role: "support",
+  subject: "s",
+  signInId: "in-1",
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+};
 
 test("a running trip is never shown without the car that Redis lost, and one booked since is shown as it is", async () => {
   await using server = await startRedis();

@@ -64,7 +64,12 @@ describe("a batch without a stream", () => {
   const call = (driver: string, hello: Partial<HelloInput>, fixes: FixInput[]) =>
     gateway.ingest.publishBatch(
       {
-        principal: { role: "driver", subject: driver, expiresAtMs: Number.MAX_SAFE_INTEGER },
+        principal: {
+          role: "driver",
+          subject: driver,
+          signInId: "in-1",
+          expiresAtMs: Number.MAX_SAFE_INTEGER,
+        },
         ...{ transport: "http", traceparent: "" },
       },
       helloInput("session-1", hello),

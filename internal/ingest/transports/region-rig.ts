@@ -81,7 +81,7 @@ export class RegionPhone {
     this.#sessionId = sessionId;
     this.#seq = firstSeq;
     this.#session = gateway.ingest.openSession({
-      principal: { role, subject, expiresAtMs: Number.MAX_SAFE_INTEGER },
+      principal: { role, subject, signInId: "in-1", expiresAtMs: Number.MAX_SAFE_INTEGER },
       transport: "grpc",
       traceparent: "",
       port: {
