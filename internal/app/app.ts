@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { jwtAuthenticator } from "../auth/jwt.ts";
 import { limitsOf, type Settings } from "../config/settings.ts";
 import { EngineError } from "../core/engine-error.ts";
 import type { Limits } from "../core/limits.ts";
@@ -12,6 +11,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TripAnnouncer } from "../trips/announcer.ts";
 import { TripService } from "../trips/service.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { openDoor } from "./door.ts";
 import { startGateway } from "./gateway-role.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { enterLan, type Lan, lanCertificates } from "./lan.ts";
@@ -158,25 +158,26 @@ async function openParts(stack: AsyncDisposableStack, settings: Settings, option
   const keys = letsIn
     ? await openKeys(settings, folder, clock, options.ownKeys ?? settings.demoEnabled)
     : undefined;
-  const { authIssuer: issuer, authAudience: audience } = settings;
   const byRegion = await openRegions(stack, regions, own, {
     ...{ settings, limits, clock, telemetry, roles, nodeId, folder },
   });
   const engines = enginesOver(byRegion, own);
   const nodes = letsIn ? await openNodes(stack, byRegion) : new Map();
+  const shared = { settings, limits, clock, telemetry, nodeId, byRegion, nodes, engines };
+  const door = keys && (await openDoor(stack, keys.source, shared));
   const regionOf = regionFinder(regions, limits);
   const { bus, trips } = engines;
   const logger = telemetry.logger.child({ part: "trips" });
   const announcer = stack.use(new TripAnnouncer({ trips, logs: logsOf(byRegion), bus, clock, logger }));
   return {
-    ...{ settings, limits, clock, telemetry, nodeId, regions, regionOf, byRegion, nodes, engines },
+    ...{ ...shared, regions, regionOf },
     trips: new TripService({
       ...{ trips, announcer, clock, limits },
       // Of no process in particular: wherever a trip is ordered, and however often, it is of the same region.
       regionOf: ({ latDeg, lonDeg }) => regionOf(latDeg, lonDeg, ""),
       randomBytes: secureRandom,
     }),
-    authenticator: keys && jwtAuthenticator({ keys: keys.source, issuer, audience, clock }),
+    door,
     mint: keys?.mint,
     ...(await openLan(stack, options, folder, keys)),
   };

@@ -12,6 +12,7 @@ import type { NatsLink } from "../nats/link.ts";
 import type { Leases } from "../partitions/lease.ts";
 import type { Snapshots } from "../partitions/snapshots.ts";
 import type { Nodes } from "../placement/nodes.ts";
+import type { Revocations } from "../sessions/revocations.ts";
 import type { Trips } from "../trips/trips.ts";
 import type { Links, Share } from "./links.ts";
 
@@ -47,7 +48,7 @@ export type Engines = {
 /** What only a processor opens: to open leases is to ask for partitions. */
 export type Ownership = { leases: Leases; snapshots: Snapshots };
 
-type Openable = Engines & Ownership & { nodes: Nodes };
+type Openable = Engines & Ownership & { nodes: Nodes; revocations: Revocations };
 type EngineTable = {
   [Port in keyof Openable]: Record<Settings["engines"], (context: EngineContext) => Promise<Openable[Port]>>;
 };
@@ -182,6 +183,23 @@ export const ENGINES = {
       });
     },
   },
+  revocations: {
+    embedded: ({ sharedPath, share, clock, limits, logger }) =>
+      share("revocations", async () => {
+        const { openLocalRevocations } = await import("../sessions/local/revocations.ts");
+        return openLocalRevocations({
+          ...{ path: sharedPath("revocations"), clock, limits },
+          onError: (error) => logger.error({ err: error }, "a listener of revocations threw"),
+        });
+      }),
+    async real({ links, region, settings, clock, limits, logger }) {
+      const { openNatsRevocations } = await import("../sessions/nats/revocations.ts");
+      return openNatsRevocations({
+        ...{ link: await links.nats(), region, replicas: settings.natsReplicas, clock, limits },
+        onError: (error) => logger.warn({ err: error }, "revocations"),
+      });
+    },
+  },
 } as const satisfies EngineTable;
 
 /** Of the ports whose real engines make something when they are opened. */
@@ -201,6 +219,10 @@ export const CHECKS = {
   async nodes({ links, region, settings }) {
     const { checkNatsNodes } = await import("../placement/nats/nodes.ts");
     await checkNatsNodes({ link: await links.nats(), region, replicas: settings.natsReplicas });
+  },
+  async revocations({ links, region, settings }) {
+    const { checkNatsRevocations } = await import("../sessions/nats/revocations.ts");
+    await checkNatsRevocations({ link: await links.nats(), region, replicas: settings.natsReplicas });
   },
 } as const satisfies { [Port in keyof Openable]?: Check };
 

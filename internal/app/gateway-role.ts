@@ -33,19 +33,20 @@ export type GatewayPorts = { grpc: number; mqtt: number };
  * per region stands in for a log that is away; an embedded log is on the same disk, so there a spool would help nobody.
  */
 export async function startGateway(parts: Parts, ports: GatewayPorts): Promise<Gateway> {
-  const { settings, engines, authenticator, clock, limits, telemetry, nodeId } = parts;
+  const { settings, engines, door, clock, limits, telemetry, nodeId } = parts;
   const { bus, trips } = engines;
-  if (!authenticator) throw new Error("a gateway needs keys to check tokens with");
+  if (!door) throw new Error("a gateway needs keys to check tokens with");
   await using stack = new AsyncDisposableStack();
   const regions = await withSpools(stack, parts);
   const ingest = createIngest({
-    ...{ regions, bus, trips, authenticator, clock, limits, telemetry },
+    ...{ regions, bus, trips, clock, limits, telemetry, ...door },
     tripActions: parts.trips,
     regionOf: parts.regionOf,
     ownRegion: engines.log.region,
     gatewayId: nodeId,
   });
   stack.use(ingest);
+  door.rollCall.answerFor((user) => ingest.present(user));
   const { tls } = parts;
   const grpc = stack.use(await ingest.startGrpc({ host: settings.grpcHost, port: ports.grpc, tls }));
   const mqtt = stack.use(await ingest.startMqtt({ host: settings.mqttHost, port: ports.mqtt, tls }));

@@ -7,6 +7,8 @@ import type { Clock } from "../core/time.ts";
 import type { EventLog } from "../eventlog/log.ts";
 import type { Nodes } from "../placement/nodes.ts";
 import type { Regions } from "../regions/regions.ts";
+import type { Revocations } from "../sessions/revocations.ts";
+import type { RollCall } from "../sessions/roll-call.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { DevelopmentCertificates } from "../tls/development/certificates.ts";
 import type { ServedCertificate } from "../tls/served-certificate.ts";
@@ -16,6 +18,14 @@ import type { Lan } from "./lan.ts";
 
 /** A region as this process sees it. */
 export type RegionParts = { context: EngineContext; engines: Engines };
+
+/** What a process that lets somebody in knows of who may come in, and who is in. */
+export type Door = {
+  /** Looks at revocations too. */
+  authenticator: Authenticator;
+  revocations: Revocations;
+  rollCall: RollCall;
+};
 
 /** What the roles of one process share. */
 export type Parts = {
@@ -35,8 +45,8 @@ export type Parts = {
   /** The stores over all regions; the log is the own region's. */
   engines: Engines;
   trips: TripService;
-  /** Undefined where nobody is let in: a processor alone. */
-  authenticator: Authenticator | undefined;
+  /** Who is let in; undefined where nobody is: a processor alone. */
+  door: Door | undefined;
   /** Undefined where tokens come from elsewhere. */
   mint: TokenMint | undefined;
   /** The certificate that every port of the process shows; undefined without TLS. */

@@ -9,7 +9,9 @@ import type { Regions } from "../regions/regions.ts";
 import { routedBus } from "../regions/routed/bus.ts";
 import { routedHistory } from "../regions/routed/history.ts";
 import { routedLatest } from "../regions/routed/latest.ts";
+import { routedRevocations } from "../regions/routed/revocations.ts";
 import { routedTrips } from "../regions/routed/trips.ts";
+import type { Revocations } from "../sessions/revocations.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import {
   CHECKS,
@@ -87,7 +89,7 @@ async function check(contexts: readonly EngineContext[], roles: ReadonlySet<Role
   const letsIn = roles.has("gateway") || roles.has("edge");
   const checks = [
     CHECKS.log,
-    ...(letsIn ? [CHECKS.nodes] : []),
+    ...(letsIn ? [CHECKS.nodes, CHECKS.revocations] : []),
     ...(isProcessor ? [CHECKS.snapshots, CHECKS.leases] : []),
   ];
   for (const context of contexts) for (const each of checks) await each(context);
@@ -102,6 +104,18 @@ export async function openNodes(
   for (const [name, { context }] of byRegion)
     opened.set(name, stack.use(await ENGINES.nodes[context.settings.engines](context)));
   return opened;
+}
+
+/** Opens the revocations of every region, as one; the stack closes them. */
+export async function openRevocations(
+  stack: AsyncDisposableStack,
+  byRegion: ReadonlyMap<string, RegionParts>,
+  onRegionFailed: (error: unknown) => void,
+): Promise<Revocations> {
+  const opened = new Map<string, Revocations>();
+  for (const [name, { context }] of byRegion)
+    opened.set(name, stack.use(await ENGINES.revocations[context.settings.engines](context)));
+  return routedRevocations(opened, { onRegionFailed });
 }
 
 /** The stores over all regions: a trip's by its id, a party's wherever they are. */

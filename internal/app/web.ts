@@ -74,8 +74,8 @@ function addressesOf({ settings, tls, lan }: Parts, port: number): Pick<Web, "ur
 
 /** Gateways tell clients where to go too; who lets nobody in does not. */
 function placementOfOthers(parts: Parts): FastifyPluginAsync[] {
-  const { authenticator } = parts;
-  return authenticator ? [placementRoutes({ placement: placementOf(parts), authenticator })] : [];
+  const { door } = parts;
+  return door ? [placementRoutes({ placement: placementOf(parts), ...door })] : [];
 }
 
 type Served = {
@@ -85,15 +85,15 @@ type Served = {
 };
 
 async function edgeServer(stack: AsyncDisposableStack, parts: Parts, served: Served): Promise<NodeServer> {
-  const { settings, engines, clock, limits, telemetry, trips, authenticator, mint, tls, lan } = parts;
+  const { settings, engines, clock, limits, telemetry, trips, door, mint, tls, lan } = parts;
   const { bus, latest, history } = engines;
-  if (!authenticator) throw new Error("an edge needs keys to check tokens with");
+  if (!door) throw new Error("an edge needs keys to check tokens with");
   const logger = telemetry.logger.child({ part: "edge" });
   const onError = (error: unknown) => logger.warn({ err: error }, "latest state not read");
   const hub = stack.use(new TripHub({ bus, latest, clock, limits, onError }));
   const presence = stack.use(new BusPresence({ bus, clock, limits }));
   return createEdge({
-    ...{ hub, presence, latest, history, trips, authenticator, clock, limits, telemetry, tls },
+    ...{ hub, presence, latest, history, trips, clock, limits, telemetry, tls, ...door },
     ...served,
     tripStore: engines.trips,
     placement: placementOf(parts),

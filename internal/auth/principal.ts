@@ -23,8 +23,3 @@ export interface Authenticator {
   /** Throws TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED; SESSION_REVOKED where revocations are looked at. */
   authenticate(token: string | undefined): Promise<Principal>;
 }
-
-/** The user as one string, `role/subject`; of a party the same as its partyKey. */
-export function userOf({ role, subject }: Pick<Principal, "role" | "subject">): string {
-  return `${role}/${subject}`;
-}

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import { bearerToken } from "../auth/jwt.ts";
 import type { TokenRequest } from "../auth/mint.ts";
-import { BimrideError } from "../core/errors.ts";
+import { userKeyOf } from "../auth/principal.ts";
+import { asBimrideError, BimrideError } from "../core/errors.ts";
 import { TRIP_ID_PATTERN } from "../core/ids.ts";
 import { isRunning, type Trip } from "../core/trip.ts";
 import type { EdgeContext } from "./context.ts";
@@ -24,10 +26,9 @@ export function demoRoutes(edge: EdgeContext, demo: DemoDeps): FastifyPluginAsyn
       rejectForeign(request);
     });
     server.post("/demo/token", async (request) => {
-      const { token, expiresAtMs } = await demo.mint({
-        ...(await askedFor(edge, request.body)),
-        ttlMs: TOKEN_TTL_MS,
-      });
+      const asked = await askedFor(edge, request.body);
+      const follows = await followed(edge, bearerToken(request.headers.authorization), asked);
+      const { token, expiresAtMs } = await demo.mint({ ...asked, ...follows, ttlMs: TOKEN_TTL_MS });
       return { token, expiresAtMs };
     });
     const trips = async () => ({ trips: (await runningTrips(edge)).map(listed) });
@@ -59,6 +60,21 @@ async function askedFor(edge: EdgeContext, body: unknown): Promise<Omit<TokenReq
   const subject = role === "rider" ? trip?.riderIds[0] : trip?.driverId;
   if (!trip || !subject || !stillWatched(trip, edge)) throw new BimrideError("NOT_FOUND");
   return { role, subject };
+}
+
+/** A page that sends the token it has goes on in the same sign-in, as long as that token is good and of the same user. */
+async function followed(
+  { authenticator }: EdgeContext,
+  token: string | undefined,
+  asked: Pick<TokenRequest, "role" | "subject">,
+): Promise<Pick<TokenRequest, "signInId">> {
+  if (token === undefined) return {};
+  const known = await authenticator.authenticate(token).catch((error: unknown) => {
+    // One that was revoked stays out; one that ended begins a new sign-in.
+    if (asBimrideError(error).code === "SESSION_REVOKED") throw error;
+    return undefined;
+  });
+  return known && userKeyOf(known) === userKeyOf(asked) ? { signInId: known.signInId } : {};
 }
 
 /** Also just after its end: a page that watched it keeps a token as long as there is something to see. */

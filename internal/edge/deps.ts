@@ -10,6 +10,8 @@ import type { History } from "../history/history.ts";
 import type { Latest } from "../latest/latest.ts";
 import type { Hub, Presence } from "../live/hub.ts";
 import type { Placement } from "../placement/placement.ts";
+import type { Revocations } from "../sessions/revocations.ts";
+import type { RollCall } from "../sessions/roll-call.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TripFilter, Trips } from "../trips/trips.ts";
 
@@ -68,7 +70,11 @@ export type EdgeDeps = {
   tripStore: Pick<Trips, "get" | "list">;
   /** Where clients should go. */
   placement: Placement;
+  /** Looks at revocations itself. */
   authenticator: Authenticator;
+  revocations: Revocations;
+  /** Asks all nodes for a user's sessions, and answers for this one. */
+  rollCall: RollCall;
   clock: Clock;
   /** Random bytes, for ids of watches. */
   randomBytes: (count: number) => Uint8Array;

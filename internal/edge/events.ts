@@ -75,6 +75,11 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     registers,
   });
   for (const code of OWN_FAULTS) failures.inc({ code }, 0);
+  const revoked = new Counter({
+    name: "bimride_edge_sessions_revoked_total",
+    help: "RevokeSession calls that took effect.",
+    registers,
+  });
   const hops = new Histogram({
     name: "bimride_edge_hop_ms",
     help: "Milliseconds between the stamps of a position that came over the bus, observed as it goes to each viewer; 0 where clocks say less.",
@@ -107,6 +112,11 @@ export function edgeEvents({ logger, registry }: Telemetry) {
     bytesSent: (count: number) => bytes.inc(count),
     resumed: (outcome: (typeof RESUME_OUTCOMES)[number]) => resumes.inc({ outcome }),
     watchRefreshed: () => refreshes.inc(),
+    /** @param streams that were open */
+    sessionRevoked: (byRole: string, user: string, streams: number) => {
+      revoked.inc();
+      logger.info({ byRole, user, streams }, "session revoked");
+    },
     backlogReplaced: () => conflated.inc(),
     /** Stamps of a position that came over the bus, on its way to one viewer. */
     positionSent: (position: LivePosition, nowMs: number) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +21,10 @@ import { ChangeMaker, positionAt } from "../live/kit.ts";
 import { MemoryBus } from "../live/memory/memory-bus.ts";
 import { BusPresence } from "../live/presence.ts";
 import { TripHub } from "../live/trip-hub.ts";
+import { memoryRevocations } from "../sessions/kit.ts";
+import { revocableAuthenticator } from "../sessions/revocable-authenticator.ts";
+import type { Revocations } from "../sessions/revocations.ts";
+import { RollCall } from "../sessions/roll-call.ts";
 import { DEFAULT_WEB_SETTINGS, type EdgeDeps } from "./deps.ts";
 import { createEdge, type NodeServer } from "./edge.ts";
 
@@ -37,13 +42,22 @@ export type TestEdge = AsyncDisposable & {
   clock: Clock;
   registry: Registry;
   authenticator: Authenticator;
+  revocations: Revocations;
   logs: string[];
   token(role: Role, subject: string, ttlMs?: number): Promise<string>;
   /** Puts a trip into the store and gives it a live state. */
   start(trip: Trip): Promise<LiveTripSource>;
 };
 
-export type TestEdgeOptions = Partial<Omit<EdgeDeps, "limits">> & { limits?: Partial<Limits> };
+export type TestEdgeOptions = Partial<Omit<EdgeDeps, "limits">> & {
+  limits?: Partial<Limits>;
+  /** One more edge with the bus, the latest state, the keys and the revocations of this one, which must live longer. */
+  beside?: TestEdge;
+  /** Names the edge among those of its bus. */
+  nodeId?: string;
+  /** Nodes that are known to live. */
+  liveNodes?: readonly string[];
+};
 
 /** Makes changes of one trip, stores and publishes them as the live projection does. */
 export class LiveTripSource {
@@ -91,22 +105,35 @@ export async function startTestEdge(
   const folder = await mkdtemp(join(tmpdir(), "bimride-edge-"));
   const key = await makeKeyFiles(folder);
   const keys = await jwksFile(jwksPathOf(folder), clock);
+  const { beside } = options;
+  const revocations = options.revocations ?? beside?.revocations ?? memoryRevocations(clock, limits);
   const authenticator =
-    options.authenticator ?? jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock });
+    options.authenticator ??
+    beside?.authenticator ??
+    revocableAuthenticator(
+      jwtAuthenticator({ keys, issuer: "bimride", audience: "bimride", clock }),
+      revocations,
+    );
   const mint = tokenMint(key, "bimride", "bimride", () => clock.now());
-  const bus = new MemoryBus((error) => {
-    throw error;
-  });
-  const latest = new MemoryLatest(clock);
   const onError = (error: unknown) => {
     throw error;
   };
+  const bus = beside?.bus ?? new MemoryBus(onError);
+  const latest = beside?.latest ?? new MemoryLatest(clock);
   const hub = new TripHub({ bus, latest, clock, limits, onError });
   const registry = new Registry();
   const logs: string[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => logs.push(line) });
   let random = 0;
   const presence = new BusPresence({ bus, clock, limits });
+  const nodeId = options.nodeId ?? "edge-1";
+  const rollCall =
+    options.rollCall ??
+    new RollCall({
+      ...{ bus, nodeId, ioClock: systemClock, limits, onUnheard: onError },
+      liveNodes: () => options.liveNodes ?? [nodeId],
+      newId: () => randomUUID(),
+    });
   const edge = await createEdge({
     hub,
     presence,
@@ -119,7 +146,7 @@ export async function startTestEdge(
         [...trips.values()].filter((trip) => !runningOnly || trip.endedAtMs === 0),
     },
     placement: options.placement ?? nowhere,
-    authenticator,
+    ...{ authenticator, revocations, rollCall },
     clock,
     randomBytes: (count) => new Uint8Array(Buffer.from(String(++random).padStart(count, "0"))),
     telemetry: { logger, registry },
@@ -137,7 +164,7 @@ export async function startTestEdge(
     bus,
     latest,
     clock,
-    authenticator,
+    ...{ authenticator, revocations },
     registry,
     logs,
     token: async (role, subject, ttlMs = 3_600_000) => (await mint({ role, subject, ttlMs })).token,
@@ -149,6 +176,7 @@ export async function startTestEdge(
     },
     async [Symbol.asyncDispose]() {
       await edge[Symbol.asyncDispose]();
+      rollCall[Symbol.dispose]();
       await hub[Symbol.asyncDispose]();
       presence[Symbol.dispose]();
       await rm(folder, { recursive: true });

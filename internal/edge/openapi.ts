@@ -311,6 +311,31 @@ const demo = {
   },
 };
 
+const whose = [
+  query("userKind", "Whose; absent for one's own.", { enum: ["driver", "rider"] }),
+  query("userId", "The user's id; with userKind.", { type: "string" }),
+];
+const sessions = {
+  "/v1/sessions": {
+    get: operation({
+      summary:
+        "Sessions with a stream open now, newest first (their user; roles support and admin say whose).",
+      parameters: whose,
+      answers: answer("The sessions.", message("ListSessionsResponse")),
+    }),
+  },
+  "/v1/sessions/{id}": {
+    delete: operation({
+      summary: "Revokes a session and the sign-in behind it (their user; role admin says whose).",
+      parameters: [
+        { ...tripId, description: "sessionId of the list.", schema: { type: "string" } },
+        ...whose,
+      ],
+      answers: answer("How many streams are being closed.", message("RevokeSessionResponse")),
+    }),
+  },
+};
+
 const MESSAGE_NAMES = [
   "CreateTripRequest",
   "UpdateTripRequest",
@@ -324,6 +349,8 @@ const MESSAGE_NAMES = [
   "PublishBatchRequest",
   "PublishBatchResponse",
   "LocateResponse",
+  "ListSessionsResponse",
+  "RevokeSessionResponse",
 ];
 
 /** The REST face as OpenAPI 3.1. Kept by hand; a test holds it against the routes that the server has. */
@@ -336,7 +363,7 @@ export const openApiDocument = {
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   security: [{ bearer: [] }],
-  paths: { ...trips, ...live, ...record, ...placement, ...ingest, ...machine, ...demo },
+  paths: { ...trips, ...live, ...record, ...placement, ...sessions, ...ingest, ...machine, ...demo },
   components: {
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
     schemas: {

@@ -10,6 +10,7 @@ import { guestRoutes } from "./guest-routes.ts";
 import { type BuiltServer, buildNodeServer } from "./node-server.ts";
 import { liveRoutes } from "./rest/live.ts";
 import { placementRoutes } from "./rest/placement.ts";
+import { sessionRoutes } from "./rest/sessions.ts";
 import { trackRoutes } from "./rest/track.ts";
 import { tripRoutes } from "./rest/trips.ts";
 import { liveWebSocketRoutes } from "./websocket/routes.ts";
@@ -24,9 +25,8 @@ export async function buildServer(edge: EdgeContext): Promise<BuiltServer> {
     readMaxBytes: edge.limits.maxMessageBytes,
     acceptCompression: [compressionGzip],
   });
-  for (const routes of [tripRoutes, liveRoutes, trackRoutes, placementRoutes, liveWebSocketRoutes]) {
-    await server.register(routes(edge));
-  }
+  const faces = [tripRoutes, liveRoutes, trackRoutes, placementRoutes, sessionRoutes, liveWebSocketRoutes];
+  for (const routes of faces) await server.register(routes(edge));
   if (edge.demo) await server.register(demoRoutes(edge, edge.demo));
   if (edge.demo?.joinCode) await server.register(guestRoutes(edge, edge.demo.mint, edge.demo.joinCode));
   if (edge.webRoot !== undefined && existsSync(edge.webRoot)) {

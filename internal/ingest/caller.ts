@@ -40,7 +40,10 @@ export class Caller {
     return this.#deps.clock.now() >= this.#principal.expiresAtMs;
   }
 
-  /** Goes on with a fresh token. Rejects with TOKEN_INVALID or TOKEN_EXPIRED; then the old one stays. */
+  /**
+   * Goes on with a fresh token. The stream then belongs to that one's sign-in. Rejects with
+   * TOKEN_INVALID, TOKEN_EXPIRED or SESSION_REVOKED; then the old one stays.
+   */
   async refresh(token: string): Promise<void> {
     const fresh = await this.#deps.authenticator.authenticate(token);
     const same = fresh.role === this.#principal.role && fresh.subject === this.#principal.subject;

@@ -5,7 +5,9 @@ import type { Limits } from "../core/limits.ts";
 import type { RegionOf } from "../core/region.ts";
 import { type Clock, sleep, systemClock } from "../core/time.ts";
 import type { Trip } from "../core/trip.ts";
-import type { LiveBus } from "../live/bus.ts";
+import type { LiveBus, PresentSession } from "../live/bus.ts";
+import { checkRevoked } from "../sessions/revocable-authenticator.ts";
+import type { Revocations } from "../sessions/revocations.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Trips } from "../trips/trips.ts";
 import { actOnTrip, type TripActions } from "./act.ts";
@@ -39,7 +41,9 @@ export type IngestDeps = {
   trips: Trips;
   /** What drivers do on their trips. */
   tripActions: TripActions;
+  /** Looks at revocations itself. */
   authenticator: Authenticator;
+  revocations: Pick<Revocations, "isRevoked" | "watch">;
   /** Time of the fixes: receipts, epochs, expiry, rate limits. May be driven. */
   clock: Clock;
   /** Time of sockets: lingers, timeouts, keepalives. Real by default, also where `clock` is driven. */
@@ -77,12 +81,14 @@ export class IngestGateway {
   readonly #sessionDeps: SessionDeps;
   readonly #homes: Homes;
   readonly #load: LoadGauge;
+  readonly #revocations: Disposable;
   readonly #stopSweep: () => void;
   #cancelTelling: (() => void) | undefined;
   #draining = false;
 
   constructor(deps: IngestDeps) {
     const { regions, regionOf, ownRegion, bus, trips, authenticator, clock, limits, telemetry } = deps;
+    const { revocations } = deps;
     const ioClock = deps.ioClock ?? systemClock;
     const logger = telemetry.logger.child({ part: "ingest", gatewayId: deps.gatewayId });
     const events = new IngestEvents({ logger, registry: telemetry.registry });
@@ -103,9 +109,12 @@ export class IngestGateway {
     this.#load = load;
     this.#sessionDeps = {
       ...{ intake: this.#intake, announcer: this.#announcer, registry: this.#registry },
-      ...{ bus, trips, authenticator, clock, ioClock, limits, homes, events, load },
+      ...{ bus, trips, authenticator, revocations, clock, ioClock, limits, homes, events, load },
       act: actOnTrip(deps.tripActions),
     };
+    this.#revocations = revocations.watch((revocation) => {
+      for (const stream of [...this.#registry.streams]) stream.revoked(revocation);
+    });
     this.#stopSweep = ioClock.every(SWEEP_PERIOD_MS, () => {
       load.look();
       events.load(load.level);
@@ -123,6 +132,11 @@ export class IngestGateway {
     return this.#registry.streams.size;
   }
 
+  /** The user's sessions with a stream open here. */
+  present(user: string): PresentSession[] {
+    return [...this.#registry.streams].flatMap((stream) => stream.present(user) ?? []);
+  }
+
   /** Bytes (estimated) that wait for durability now, in all regions. */
   get pendingBytes(): number {
     return this.#homes.pendingBytes;
@@ -133,7 +147,7 @@ export class IngestGateway {
     return this.#homes.health();
   }
 
-  /** The caller as its token says. Rejects with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or ROLE_FORBIDDEN. */
+  /** The caller as its token says. Rejects with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED or ROLE_FORBIDDEN. */
   async authenticate(token: string | undefined): Promise<Principal> {
     const principal = await this.#deps.authenticator.authenticate(token);
     if (principal.role !== "driver" && principal.role !== "rider") throw new BimrideError("ROLE_FORBIDDEN");
@@ -142,9 +156,10 @@ export class IngestGateway {
     return principal;
   }
 
-  /** Opens a stream. Throws DRAINING or OVERLOADED. */
+  /** Opens a stream. Throws DRAINING, OVERLOADED or, when that was done since the token was looked at, SESSION_REVOKED. */
   openSession(options: StreamOptions): IngestSession {
     if (this.#draining) throw new BimrideError("DRAINING");
+    checkRevoked(this.#deps.revocations, options.principal);
     const session = new IngestSession(this.#sessionDeps, options);
     this.#registry.add(session);
     this.events.streams(options.transport, 1);
@@ -157,6 +172,7 @@ export class IngestGateway {
     if (this.#draining) throw new BimrideError("DRAINING");
     const fault = helloFaultOf(hello);
     if (fault) throw fault;
+    checkRevoked(this.#deps.revocations, principal, hello.sessionId);
     const party = partyOf(principal, hello, "hello.party");
     const state = this.#registry.batchSession(party, hello);
     state.clockOffset.sample(this.#deps.clock.now(), hello.deviceTimeMs);
@@ -205,6 +221,7 @@ export class IngestGateway {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
     this.#stopSweep();
+    this.#revocations[Symbol.dispose]();
     await this.#endAll();
     await this.#homes.close(0);
     this.#cancelTelling?.();

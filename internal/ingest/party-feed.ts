@@ -105,7 +105,7 @@ export class PartyFeed {
     if (message.kind === "assignmentChanged") void this.#assignments?.refresh();
     else if (message.kind === "watched") this.#listener.watched(message.tripId, message.forMs);
     else if (message.kind === "sessionOpened") this.#listener.sessionOpened(message);
-    else this.#listener.markerTold(message);
+    else if (message.kind === "markerTold") this.#listener.markerTold(message);
   }
 
   #changed(assignment: Assignment): void {

@@ -25,6 +25,8 @@ class Stream implements RegisteredStream {
   drain = () => {};
   abort = () => {};
   tellDrained = () => {};
+  revoked = () => {};
+  present = () => undefined;
 }
 
 /** Sessions are only made here, nothing is appended. */

@@ -2,6 +2,8 @@ import { BimrideError } from "../core/errors.ts";
 import { type Party, partyKey } from "../core/fix.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
+import type { PresentSession } from "../live/bus.ts";
+import type { Revocation } from "../sessions/revocations.ts";
 import type { Home } from "./homes.ts";
 import { type Marker, MarkerView, type NamedSession } from "./marker-view.ts";
 import type { HelloInput } from "./messages.ts";
@@ -22,6 +24,10 @@ export type RegisteredStream = {
   drain(reconnectWithinMs: number): void;
   /** End now with the error. */
   abort(error: BimrideError): void;
+  /** Ends with SESSION_REVOKED when the revocation concerns it. */
+  revoked(revocation: Revocation): void;
+  /** What the user is told of it; undefined when it is another's, or has no session yet. */
+  present(user: string): PresentSession | undefined;
 };
 
 type PartyEntry = {
@@ -35,8 +41,7 @@ type PartyEntry = {
   lastUsedMs: number;
 };
 
-/** `contested`: it moves the marker, and further take-overs are refused for now. */
-export type Standing = "movesMarker" | "behind" | "contested";
+type Standing = Exclude<PresentSession["standing"], "">;
 
 /** Why a session may not take over: the one that does not give way, and for how long it can't be made to. */
 export type Refusal = {

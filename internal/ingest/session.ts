@@ -19,6 +19,7 @@
  * | MAX_HELD_ANSWERS before Welcome | the stream ends with CLIENT_TOO_SLOW |
  * | helloTimeoutMs | the stream ends with HELLO_EXPECTED (MQTT: a connection without CONNECT) |
  * | ingestIdleTimeoutMs | the stream ends with IDLE_TIMEOUT |
+ * | the session or its sign-in is revoked | the stream ends with SESSION_REVOKED |
  * | the token's expiry without a TokenRefresh | the stream ends with TOKEN_EXPIRED |
  * | maxIngestStreams | a new stream is refused with OVERLOADED |
  * | maxDedupeIntervals | the lowest interval of durable seqs is forgotten: repeats of those are stored again, which readers of the log bear |
@@ -26,11 +27,13 @@
  * | 64 spooled records of a session | later ones are told as drained together, when the last of them is |
  * | READ_TIMEOUT_MS of the trips store and of the bus | Welcome goes without an assignment, or before the subscription stands; both follow when they answer |
  */
-import type { Authenticator, Principal } from "../auth/principal.ts";
+import { type Authenticator, type Principal, userKeyOf } from "../auth/principal.ts";
 import { asBimrideError, BimrideError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Clock } from "../core/time.ts";
-import type { LiveBus } from "../live/bus.ts";
+import type { LiveBus, PresentSession } from "../live/bus.ts";
+import { checkRevoked, signedInOf } from "../sessions/revocable-authenticator.ts";
+import { concerns, type Revocation, type Revocations } from "../sessions/revocations.ts";
 import type { Trips } from "../trips/trips.ts";
 import type { ActOnTrip, InBandAction } from "./act.ts";
 import type { Announcer } from "./announcer.ts";
@@ -59,6 +62,7 @@ export type SessionDeps = StreamRateDeps & {
   trips: Trips;
   act: ActOnTrip;
   authenticator: Authenticator;
+  revocations: Pick<Revocations, "isRevoked" | "watch">;
   clock: Clock;
   ioClock: Clock;
   limits: Limits;
@@ -180,6 +184,28 @@ export class IngestSession implements RegisteredStream {
     this.#end(error);
   }
 
+  revoked(revocation: Revocation): void {
+    const { principal } = this.#caller;
+    if (concerns(revocation, signedInOf(principal, this.#state?.sessionId)))
+      this.abort(new BimrideError("SESSION_REVOKED"));
+  }
+
+  present(user: string): PresentSession | undefined {
+    const state = this.#state;
+    const { principal } = this.#caller;
+    if (!state || userKeyOf(principal) !== user) return undefined;
+    const { clock, ioClock, registry } = this.#deps;
+    const { sessionId, sessionEpoch, deviceId, appVersion } = state;
+    const wallMs = clock.now() - ioClock.monotonic();
+    return {
+      ...{ kind: "publishing", sessionId, sessionEpoch, deviceId, appVersion, transport: this.#transport },
+      ...{ signInId: principal.signInId, expiresAtMs: principal.expiresAtMs },
+      openedAtMs: Math.round(wallMs + this.#openedMs),
+      lastHeardAtMs: Math.round(wallMs + this.#lastMessageMs),
+      standing: registry.standingOf(state),
+    };
+  }
+
   replaced(): void {
     this.#end(undefined);
   }
@@ -231,6 +257,7 @@ export class IngestSession implements RegisteredStream {
     const { registry, announcer, clock, homes } = this.#deps;
     let state: SessionState;
     try {
+      checkRevoked(this.#deps.revocations, this.#caller.principal, hello.sessionId);
       state = registry.session(partyOf(this.#caller.principal, hello, "party"), hello);
     } catch (error) {
       this.abort(asBimrideError(error));

@@ -18,9 +18,9 @@ export interface LiveBus {
   publishRider(place: RiderPlace): void;
   /** Calls `listener` for each place of the trip's waiting riders from now on: for the trip's driver alone. */
   subscribeRiders(tripId: string, listener: (place: RiderPlace) => void): Promise<Subscription>;
-  /** Sends a message to the streams of a party, on whatever gateway. */
+  /** Sends a message to the streams of a party, on whatever gateway, or to nodes. */
   notify(message: PartyMessage): void;
-  /** Calls `listener` for each message to the party from now on. */
+  /** Calls `listener` for each message to the party, or under that key to nodes, from now on. */
   listen(partyKey: string, listener: (message: PartyMessage) => void): Promise<Subscription>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -28,7 +28,28 @@ export interface LiveBus {
 /** Ends when disposed. */
 export type Subscription = Disposable;
 
-/** What a party's stream must know. */
+/** A session with a stream open, as its node tells of it. */
+export type PresentSession = {
+  kind: "publishing" | "watching";
+  /** Of a publishing session; empty for others. */
+  sessionId: string;
+  /** Names the sign-in behind it; stays within the deployment. */
+  signInId: string;
+  /** As the client said; may be empty. */
+  deviceId: string;
+  appVersion: string;
+  transport: string;
+  openedAtMs: number;
+  lastHeardAtMs: number;
+  /** When its token ends. */
+  expiresAtMs: number;
+  /** Of a publishing session; `contested`: it moves the marker, and further take-overs are refused for now. */
+  standing: "" | "movesMarker" | "behind" | "contested";
+  /** Of a publishing session; else 0. */
+  sessionEpoch: number;
+};
+
+/** What a party's stream must know; and the roll-call of a user's sessions, whose keys are those of nodes. */
 export type PartyMessage =
   | { partyKey: string; kind: "assignmentChanged"; tripId: string; tripVersion: number }
   | { partyKey: string; kind: "sessionOpened"; sessionId: string; sessionEpoch: number }
@@ -44,4 +65,6 @@ export type PartyMessage =
       sessionId: string;
       sessionEpoch: number;
       takeOversMs: readonly number[];
-    };
+    }
+  | { partyKey: string; kind: "rollCall"; user: string; askId: string }
+  | { partyKey: string; kind: "present"; nodeId: string; sessions: readonly PresentSession[] };

@@ -8,17 +8,21 @@ type Host = { bimride?: { token?: TokenSource } };
 export function demoTokens(
   wanted: { role: "rider" | "driver"; tripId: string } | { role: "ops" },
 ): TokenSource {
+  let last = "";
   return async () => {
+    // A fresh token follows the one before, so that the page stays one sign-in.
+    const follows: Record<string, string> = last === "" ? {} : { authorization: `Bearer ${last}` };
     const response = await fetch("/demo/token", {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...follows },
       body: JSON.stringify(wanted),
     });
     if (response.status === 404) throw new NoSuchTrip();
     if (!response.ok) throw new Error(`no demo token: status ${response.status}`);
     const body = (await response.json()) as { token?: unknown };
     if (typeof body.token !== "string") throw new Error("no demo token in the answer");
-    return body.token;
+    last = body.token;
+    return last;
   };
 }
 

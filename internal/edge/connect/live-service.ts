@@ -8,7 +8,9 @@ import { streaming, unary } from "./caller.ts";
 export function liveService(edge: EdgeContext): ServiceImpl<typeof LiveService> {
   return {
     getLiveTrip: unary(edge, async ({ tripId }, caller) => (await readLive(edge, caller, tripId)).response),
-    watchTrips: streaming(edge, (request, caller, signal) => watchTrips(edge, caller, request, signal)),
+    watchTrips: streaming(edge, (request, caller, signal) =>
+      watchTrips(edge, caller, request, signal, "connect"),
+    ),
     refreshWatch: unary(edge, ({ watchId }, caller) => {
       const { expiresAtMs } = edge.watches.refresh(watchId, caller);
       return { expiresAtMs: BigInt(expiresAtMs) };

@@ -12,10 +12,10 @@ import { parsePartyKey } from "../../core/fix.ts";
 import { freshnessOf } from "../../core/freshness.ts";
 import { type Rect, toE7 } from "../../core/geo.ts";
 import type { Limits } from "../../core/limits.ts";
-import { sleep } from "../../core/time.ts";
 import type { LatestParty } from "../../latest/latest.ts";
 import type { EdgeDeps } from "../deps.ts";
 import type { EdgeEvents } from "../events.ts";
+import { Alarm } from "../live/alarm.ts";
 import type { WatchRegistry } from "../live/watch-registry.ts";
 import { freshnessLevel } from "../wire/live-messages.ts";
 import { rectOf } from "./viewport.ts";
@@ -33,7 +33,7 @@ type Told = { capturedAtMs: number; tripId: string; freshness: number };
 /**
  * All cars of a rectangle, then once a period what came, changed and went; every 15 s a message in any case. A slow
  * viewer skips periods. Ends when the signal aborts.
- * @throws ROLE_FORBIDDEN, VIEWPORT_INVALID, FIELD_INVALID, WATCH_TOO_MANY, TOKEN_EXPIRED, DRAINING
+ * @throws ROLE_FORBIDDEN, VIEWPORT_INVALID, FIELD_INVALID, WATCH_TOO_MANY, TOKEN_EXPIRED, SESSION_REVOKED, DRAINING
  */
 export async function* watchViewport(
   deps: WatchViewportDeps,
@@ -45,10 +45,13 @@ export async function* watchViewport(
   if (principal.role !== "ops" && principal.role !== "support") throw new BimrideError("ROLE_FORBIDDEN");
   const rect = rectOf(request.viewport);
   const maxCars = maxCarsOf(request.maxCars, limits);
-  using watch = deps.watches.open(principal, "viewport");
-  const ended = new AbortController();
-  watch.onChange = () => ended.abort();
-  const either = AbortSignal.any([signal, ended.signal]);
+  using watch = deps.watches.open(principal, "viewport", "connect");
+  using alarm = new Alarm(clock);
+  using leaving = new DisposableStack();
+  const ring = () => alarm.ring();
+  watch.onChange = ring;
+  signal.addEventListener("abort", ring, { once: true });
+  leaving.defer(() => signal.removeEventListener("abort", ring));
 
   const told = new Map<string, Told>();
   let sentAtMs = -Infinity;
@@ -67,7 +70,7 @@ export async function* watchViewport(
       });
       snapshot = false;
     }
-    await sleep(clock, limits.viewportPeriodMs, either);
+    await alarm.sleep(limits.viewportPeriodMs);
   }
 }
 

@@ -13,7 +13,7 @@ import { versionOf } from "../wire/live-messages.ts";
 import { Alarm } from "./alarm.ts";
 import { TripWatch } from "./trip-watch.ts";
 import type { ViewerMessage } from "./viewer-trip.ts";
-import type { Watch, WatchRegistry } from "./watch-registry.ts";
+import type { Watch, WatchRegistry, WatchTransport } from "./watch-registry.ts";
 
 export type WatchTripsDeps = Pick<
   EdgeDeps,
@@ -26,16 +26,17 @@ export type WatchTripsDeps = Pick<
 /**
  * The messages of one watch, as live.proto says. Pull the next one only when the one before is on its way: what happens
  * meanwhile is conflated per trip. Ends by itself when no trip of it can be watched any more, and when the signal aborts.
- * @throws FIELD_INVALID, WATCH_TOO_MANY_TRIPS, WATCH_TOO_MANY, TOKEN_EXPIRED, DRAINING
+ * @throws FIELD_INVALID, WATCH_TOO_MANY_TRIPS, WATCH_TOO_MANY, TOKEN_EXPIRED, SESSION_REVOKED, DRAINING
  */
 export async function* watchTrips(
   deps: WatchTripsDeps,
   principal: Principal,
   request: WatchTripsRequest,
   signal: AbortSignal,
+  transport: WatchTransport,
 ): AsyncGenerator<WatchTripsResponse, void, undefined> {
   const targets = targetsOf(request, deps.limits.maxTripsPerWatch);
-  using watch = deps.watches.open(principal, "trips");
+  using watch = deps.watches.open(principal, "trips", transport);
   using alarm = new Alarm(deps.clock);
   using trips = new DisposableStack();
   const ring = () => alarm.ring();

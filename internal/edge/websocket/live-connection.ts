@@ -17,7 +17,7 @@ import { JSON_SUBPROTOCOL, PROTOBUF_SUBPROTOCOL } from "./subprotocol.ts";
  * Close codes of the live WebSocket. 1000: no trip of the watch can be watched any more. 1009: a message over
  * maxMessageBytes. 1002, 1003, 1007: frames that are no WebSocket. Every other end is 4000 plus the HTTP status of its error, with the error's code as the reason, as on
  * the ingest WebSocket: 4400 MESSAGE_INVALID, FIELD_INVALID, WATCH_TOO_MANY_TRIPS, 4401 TOKEN_MISSING, TOKEN_INVALID,
- * TOKEN_EXPIRED, 4429 WATCH_TOO_MANY, RATE_LIMITED, 4503 DRAINING, STORE_UNAVAILABLE, 4504 IDLE_TIMEOUT.
+ * TOKEN_EXPIRED, SESSION_REVOKED, 4429 WATCH_TOO_MANY, RATE_LIMITED, 4503 DRAINING, STORE_UNAVAILABLE, 4504 IDLE_TIMEOUT.
  */
 const NORMAL = 1000;
 const APPLICATION = 4000;
@@ -79,7 +79,7 @@ export class LiveConnection {
   }
 
   async #watch(principal: Principal, request: WatchTripsRequest): Promise<void> {
-    for await (const message of watchTrips(this.#edge, principal, request, this.#gone.signal)) {
+    for await (const message of watchTrips(this.#edge, principal, request, this.#gone.signal, "websocket")) {
       if (message.message.case === "started") {
         this.#watchId = message.message.value.watchId;
       }

@@ -19,6 +19,9 @@ import type { EventLog } from "../../eventlog/log.ts";
 import type { LogRecord } from "../../eventlog/record.ts";
 import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
+import { memoryRevocations } from "../../sessions/kit.ts";
+import { revocableAuthenticator } from "../../sessions/revocable-authenticator.ts";
+import type { Revocations } from "../../sessions/revocations.ts";
 import { createTelemetry } from "../../telemetry/create-telemetry.ts";
 import type { TripFilter, Trips } from "../../trips/trips.ts";
 import { createIngest, type Ingest } from "../ingest.ts";
@@ -142,6 +145,7 @@ export type TestGateway = {
   logs: ReadonlyMap<string, FailingLog>;
   bus: MemoryBus;
   trips: RunningTrips;
+  revocations: Revocations;
   clock: ShiftedClock;
   limits: Limits;
   grpcPort: number;
@@ -166,7 +170,7 @@ export type TestGatewayOptions = {
   /** Regions; one, "test", by default. The first is the gateway's own. */
   regions?: readonly string[];
   regionOf?: RegionOf;
-  /** One more gateway on the logs, the bus and the clock of this one, which must live longer. */
+  /** One more gateway on the logs, the bus, the revocations and the clock of this one, which must live longer. */
   beside?: TestGateway;
 };
 
@@ -193,6 +197,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       throw error;
     });
   const trips = new RunningTrips();
+  const revocations = beside?.revocations ?? memoryRevocations(clock, limits);
   const spools = new SpoolEvents(telemetry, systemClock);
   const regions = new Map<string, { log: FailingLog; spool: Spool | undefined }>();
   for (const [region, regionLog] of logs) {
@@ -207,7 +212,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     regionOf: options.regionOf ?? (() => ownRegion),
     trips: trips as unknown as Trips,
     tripActions: trips,
-    authenticator: jwtAuthenticator({ keys, issuer, audience, clock }),
+    authenticator: revocableAuthenticator(jwtAuthenticator({ keys, issuer, audience, clock }), revocations),
+    revocations,
     gatewayId: "gateway-1",
     // A busy machine is not what these tests are about.
     shareInUse: () => 0,
@@ -221,7 +227,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await http.register(mqtt.webSocketRoutes());
   await http.listen({ host: "127.0.0.1", port: 0 });
   return {
-    ...{ ingest, log, logs, bus, trips, clock, limits },
+    ...{ ingest, log, logs, bus, trips, revocations, clock, limits },
     grpcPort: grpc.port,
     mqttPort: mqtt.port,
     httpAddress: `127.0.0.1:${(http.server.address() as AddressInfo).port}`,

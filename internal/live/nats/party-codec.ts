@@ -1,6 +1,12 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { BusPartyMessageSchema } from "../../../gen/bimride/state/v1/bus_pb.ts";
-import type { PartyMessage } from "../bus.ts";
+import {
+  BusPartyMessageSchema,
+  type BusPresentSession,
+  type BusPresentSessionSchema,
+} from "../../../gen/bimride/state/v1/bus_pb.ts";
+import type { PartyMessage, PresentSession } from "../bus.ts";
+
+const STANDINGS = ["movesMarker", "behind", "contested"] as const;
 
 type Content = MessageInitShape<typeof BusPartyMessageSchema>["content"];
 
@@ -33,6 +39,14 @@ function contentOf(message: PartyMessage): Content {
         value: { sessionId, sessionEpoch: BigInt(sessionEpoch), takeOversMs: [...takeOversMs] },
       };
     }
+    case "rollCall": {
+      const { user, askId } = message;
+      return { case: message.kind, value: { user, askId } };
+    }
+    case "present": {
+      const { nodeId, sessions } = message;
+      return { case: message.kind, value: { nodeId, sessions: sessions.map(toPresentMessage) } };
+    }
   }
 }
 
@@ -56,7 +70,34 @@ export function decodePartyMessage(partyKey: string, body: Uint8Array): PartyMes
       const { sessionId, sessionEpoch, takeOversMs } = content.value;
       return { partyKey, kind: content.case, sessionId, sessionEpoch: Number(sessionEpoch), takeOversMs };
     }
+    case "rollCall": {
+      const { user, askId } = content.value;
+      return { partyKey, kind: content.case, user, askId };
+    }
+    case "present": {
+      const { nodeId, sessions } = content.value;
+      return { partyKey, kind: content.case, nodeId, sessions: sessions.map(fromPresentMessage) };
+    }
     case undefined:
       return undefined;
   }
+}
+
+function toPresentMessage({
+  kind,
+  sessionEpoch,
+  ...same
+}: PresentSession): MessageInitShape<typeof BusPresentSessionSchema> {
+  return { ...same, publishing: kind === "publishing", sessionEpoch: BigInt(sessionEpoch) };
+}
+
+function fromPresentMessage(message: BusPresentSession): PresentSession {
+  const { $typeName: _type, $unknown: _unknown, publishing, standing, sessionEpoch, ...same } = message;
+  return {
+    ...same,
+    kind: publishing ? "publishing" : "watching",
+    // What a newer node says is not known here.
+    standing: STANDINGS.find((known) => known === standing) ?? "",
+    sessionEpoch: Number(sessionEpoch),
+  };
 }

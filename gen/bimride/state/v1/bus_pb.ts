@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bimride/state/v1/bus.proto.
  */
 export const file_bimride_state_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSLHAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCBITCgtkZXZpY2VfbG9zdBgIIAEoCBIXCg9kZXZpY2VfbW9ja19maXgYCSABKAgiVAoNQnVzUmlkZXJQbGFjZRIQCghyaWRlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBINCgVpbmRleBgDIAEoDRIQCghwb3NpdGlvbhgEIAMoASKJAgoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAEi8KB3dhdGNoZWQYAyABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLkJ1c1dhdGNoZWRIABI2CgttYXJrZXJfdG9sZBgEIAEoCzIfLmJpbXJpZGUuc3RhdGUudjEuQnVzTWFya2VyVG9sZEgAQgkKB2NvbnRlbnQiPQoUQnVzQXNzaWdubWVudENoYW5nZWQSDwoHdHJpcF9pZBgBIAEoCRIUCgx0cmlwX3ZlcnNpb24YAiABKAQiPQoQQnVzU2Vzc2lvbk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fZXBvY2gYAiABKAQiQQoKQnVzV2F0Y2hlZBIPCgd0cmlwX2lkGAEgASgJEg4KBmZvcl9tcxgCIAEoDRISCgpzYWlkX2F0X21zGAMgASgDIlEKDUJ1c01hcmtlclRvbGQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1zZXNzaW9uX2Vwb2NoGAIgASgEEhUKDXRha2Vfb3ZlcnNfbXMYAyADKAFiBnByb3RvMw");
+  fileDesc("ChpiaW1yaWRlL3N0YXRlL3YxL2J1cy5wcm90bxIQYmltcmlkZS5zdGF0ZS52MSLHAQoJQnVzQ2hhbmdlEg8KB3ZlcnNpb24YASADKAESEAoIcHJldmlvdXMYAiADKAESEAoIcG9zaXRpb24YAyADKAESEwoLbGF0ZV9wb2ludHMYBCADKAESEgoKdHJpcF9lbnRyeRgFIAEoDBIUCgxkZXZpY2VfZW50cnkYBiABKAwSGAoQZGV2aWNlX2Nvbm5lY3RlZBgHIAEoCBITCgtkZXZpY2VfbG9zdBgIIAEoCBIXCg9kZXZpY2VfbW9ja19maXgYCSABKAgiVAoNQnVzUmlkZXJQbGFjZRIQCghyaWRlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBINCgVpbmRleBgDIAEoDRIQCghwb3NpdGlvbhgEIAMoASLuAgoPQnVzUGFydHlNZXNzYWdlEkQKEmFzc2lnbm1lbnRfY2hhbmdlZBgBIAEoCzImLmJpbXJpZGUuc3RhdGUudjEuQnVzQXNzaWdubWVudENoYW5nZWRIABI8Cg5zZXNzaW9uX29wZW5lZBgCIAEoCzIiLmJpbXJpZGUuc3RhdGUudjEuQnVzU2Vzc2lvbk9wZW5lZEgAEi8KB3dhdGNoZWQYAyABKAsyHC5iaW1yaWRlLnN0YXRlLnYxLkJ1c1dhdGNoZWRIABI2CgttYXJrZXJfdG9sZBgEIAEoCzIfLmJpbXJpZGUuc3RhdGUudjEuQnVzTWFya2VyVG9sZEgAEjIKCXJvbGxfY2FsbBgFIAEoCzIdLmJpbXJpZGUuc3RhdGUudjEuQnVzUm9sbENhbGxIABIvCgdwcmVzZW50GAYgASgLMhwuYmltcmlkZS5zdGF0ZS52MS5CdXNQcmVzZW50SABCCQoHY29udGVudCI9ChRCdXNBc3NpZ25tZW50Q2hhbmdlZBIPCgd0cmlwX2lkGAEgASgJEhQKDHRyaXBfdmVyc2lvbhgCIAEoBCI9ChBCdXNTZXNzaW9uT3BlbmVkEhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl9lcG9jaBgCIAEoBCJBCgpCdXNXYXRjaGVkEg8KB3RyaXBfaWQYASABKAkSDgoGZm9yX21zGAIgASgNEhIKCnNhaWRfYXRfbXMYAyABKAMiUQoNQnVzTWFya2VyVG9sZBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fZXBvY2gYAiABKAQSFQoNdGFrZV9vdmVyc19tcxgDIAMoASIrCgtCdXNSb2xsQ2FsbBIMCgR1c2VyGAEgASgJEg4KBmFza19pZBgCIAEoCSJUCgpCdXNQcmVzZW50Eg8KB25vZGVfaWQYASABKAkSNQoIc2Vzc2lvbnMYAiADKAsyIy5iaW1yaWRlLnN0YXRlLnYxLkJ1c1ByZXNlbnRTZXNzaW9uIvoBChFCdXNQcmVzZW50U2Vzc2lvbhISCgpwdWJsaXNoaW5nGAEgASgIEhIKCnNlc3Npb25faWQYAiABKAkSEgoKc2lnbl9pbl9pZBgDIAEoCRIRCglkZXZpY2VfaWQYBCABKAkSEwoLYXBwX3ZlcnNpb24YBSABKAkSEQoJdHJhbnNwb3J0GAYgASgJEhQKDG9wZW5lZF9hdF9tcxgHIAEoARIYChBsYXN0X2hlYXJkX2F0X21zGAggASgBEhUKDWV4cGlyZXNfYXRfbXMYCSABKAESEAoIc3RhbmRpbmcYCiABKAkSFQoNc2Vzc2lvbl9lcG9jaBgLIAEoBGIGcHJvdG8z");
 
 /**
  * A change of a trip's live state. The subject names the trip. Numbers of one field belong together; times are
@@ -139,7 +139,7 @@ export const BusRiderPlaceSchema: GenMessage<BusRiderPlace> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_bus, 1);
 
 /**
- * Tells the streams of a party something. The subject names the party.
+ * Tells the streams of a party something; the subject names the party. Or it is said among nodes.
  *
  * @generated from message bimride.state.v1.BusPartyMessage
  */
@@ -181,6 +181,22 @@ export type BusPartyMessage = Message<"bimride.state.v1.BusPartyMessage"> & {
      */
     value: BusMarkerTold;
     case: "markerTold";
+  } | {
+    /**
+     * To all nodes: which sessions of a user have a stream open?
+     *
+     * @generated from field: bimride.state.v1.BusRollCall roll_call = 5;
+     */
+    value: BusRollCall;
+    case: "rollCall";
+  } | {
+    /**
+     * To who asked.
+     *
+     * @generated from field: bimride.state.v1.BusPresent present = 6;
+     */
+    value: BusPresent;
+    case: "present";
   } | { case: undefined; value?: undefined };
 };
 
@@ -317,4 +333,151 @@ export type BusMarkerTold = Message<"bimride.state.v1.BusMarkerTold"> & {
  */
 export const BusMarkerToldSchema: GenMessage<BusMarkerTold> = /*@__PURE__*/
   messageDesc(file_bimride_state_v1_bus, 6);
+
+/**
+ * Every node answers, also with no session.
+ *
+ * @generated from message bimride.state.v1.BusRollCall
+ */
+export type BusRollCall = Message<"bimride.state.v1.BusRollCall"> & {
+  /**
+   * The user: role and subject, `driver/ID`.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * Where to answer.
+   *
+   * @generated from field: string ask_id = 2;
+   */
+  askId: string;
+};
+
+/**
+ * Describes the message bimride.state.v1.BusRollCall.
+ * Use `create(BusRollCallSchema)` to create a new message.
+ */
+export const BusRollCallSchema: GenMessage<BusRollCall> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 7);
+
+/**
+ * The user's sessions on one node, newest first.
+ *
+ * @generated from message bimride.state.v1.BusPresent
+ */
+export type BusPresent = Message<"bimride.state.v1.BusPresent"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * At most maxListedSessions.
+   *
+   * @generated from field: repeated bimride.state.v1.BusPresentSession sessions = 2;
+   */
+  sessions: BusPresentSession[];
+};
+
+/**
+ * Describes the message bimride.state.v1.BusPresent.
+ * Use `create(BusPresentSchema)` to create a new message.
+ */
+export const BusPresentSchema: GenMessage<BusPresent> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 8);
+
+/**
+ * A session with a stream open. Times are milliseconds since 1970.
+ *
+ * @generated from message bimride.state.v1.BusPresentSession
+ */
+export type BusPresentSession = Message<"bimride.state.v1.BusPresentSession"> & {
+  /**
+   * True when it sends positions, false when it watches.
+   *
+   * @generated from field: bool publishing = 1;
+   */
+  publishing: boolean;
+
+  /**
+   * Of a publishing session.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * The sign-in behind it.
+   *
+   * @generated from field: string sign_in_id = 3;
+   */
+  signInId: string;
+
+  /**
+   * As the client said.
+   *
+   * @generated from field: string device_id = 4;
+   */
+  deviceId: string;
+
+  /**
+   * As the client said.
+   *
+   * @generated from field: string app_version = 5;
+   */
+  appVersion: string;
+
+  /**
+   * grpc, websocket, mqtt or connect.
+   *
+   * @generated from field: string transport = 6;
+   */
+  transport: string;
+
+  /**
+   * When its stream was opened.
+   *
+   * @generated from field: double opened_at_ms = 7;
+   */
+  openedAtMs: number;
+
+  /**
+   * When it was last heard.
+   *
+   * @generated from field: double last_heard_at_ms = 8;
+   */
+  lastHeardAtMs: number;
+
+  /**
+   * When its token ends.
+   *
+   * @generated from field: double expires_at_ms = 9;
+   */
+  expiresAtMs: number;
+
+  /**
+   * Of a publishing session: movesMarker, behind or contested.
+   *
+   * @generated from field: string standing = 10;
+   */
+  standing: string;
+
+  /**
+   * Of a publishing session.
+   *
+   * @generated from field: uint64 session_epoch = 11;
+   */
+  sessionEpoch: bigint;
+};
+
+/**
+ * Describes the message bimride.state.v1.BusPresentSession.
+ * Use `create(BusPresentSessionSchema)` to create a new message.
+ */
+export const BusPresentSessionSchema: GenMessage<BusPresentSession> = /*@__PURE__*/
+  messageDesc(file_bimride_state_v1_bus, 9);
 
