@@ -12,10 +12,10 @@ import { parsePartyKey } from "../../core/fix.ts";
 import { freshnessOf } from "../../core/freshness.ts";
 import { type Rect, toE7 } from "../../core/geo.ts";
 import type { Limits } from "../../core/limits.ts";
+import { sleep } from "../../core/time.ts";
 import type { LatestParty } from "../../latest/latest.ts";
 import type { EdgeDeps } from "../deps.ts";
 import type { EdgeEvents } from "../events.ts";
-import { Alarm } from "../live/alarm.ts";
 import type { WatchRegistry } from "../live/watch-registry.ts";
 import { freshnessLevel } from "../wire/live-messages.ts";
 import { rectOf } from "./viewport.ts";
@@ -46,12 +46,9 @@ export async function* watchViewport(
   const rect = rectOf(request.viewport);
   const maxCars = maxCarsOf(request.maxCars, limits);
   using watch = deps.watches.open(principal, "viewport", "connect");
-  using alarm = new Alarm(clock);
-  using leaving = new DisposableStack();
-  const ring = () => alarm.ring();
-  watch.onChange = ring;
-  signal.addEventListener("abort", ring, { once: true });
-  leaving.defer(() => signal.removeEventListener("abort", ring));
+  const ended = new AbortController();
+  watch.onChange = () => ended.abort();
+  const either = AbortSignal.any([signal, ended.signal]);
 
   const told = new Map<string, Told>();
   let sentAtMs = -Infinity;
@@ -70,7 +67,7 @@ export async function* watchViewport(
       });
       snapshot = false;
     }
-    await alarm.sleep(limits.viewportPeriodMs);
+    await sleep(clock, limits.viewportPeriodMs, either);
   }
 }
 

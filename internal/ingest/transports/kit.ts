@@ -8,7 +8,7 @@ import { jwksFile } from "../../auth/jwks.ts";
 import { jwtAuthenticator } from "../../auth/jwt.ts";
 import { jwksPathOf, makeKeyFiles } from "../../auth/keys.ts";
 import { tokenMint } from "../../auth/mint.ts";
-import type { Principal, Role } from "../../auth/principal.ts";
+import type { Authenticator, Principal, Role } from "../../auth/principal.ts";
 import { BimrideError, type ErrorCode } from "../../core/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../core/limits.ts";
 import type { RegionOf } from "../../core/region.ts";
@@ -145,6 +145,7 @@ export type TestGateway = {
   logs: ReadonlyMap<string, FailingLog>;
   bus: MemoryBus;
   trips: RunningTrips;
+  authenticator: Authenticator;
   revocations: Revocations;
   clock: ShiftedClock;
   limits: Limits;
@@ -170,7 +171,7 @@ export type TestGatewayOptions = {
   /** Regions; one, "test", by default. The first is the gateway's own. */
   regions?: readonly string[];
   regionOf?: RegionOf;
-  /** One more gateway on the logs, the bus, the revocations and the clock of this one, which must live longer. */
+  /** One more gateway on the logs, the bus, the keys, the revocations and the clock of this one, which must live longer. */
   beside?: TestGateway;
 };
 
@@ -198,6 +199,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     });
   const trips = new RunningTrips();
   const revocations = beside?.revocations ?? memoryRevocations(clock, limits);
+  const authenticator =
+    beside?.authenticator ??
+    revocableAuthenticator(jwtAuthenticator({ keys, issuer, audience, clock }), revocations);
   const spools = new SpoolEvents(telemetry, systemClock);
   const regions = new Map<string, { log: FailingLog; spool: Spool | undefined }>();
   for (const [region, regionLog] of logs) {
@@ -212,8 +216,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     regionOf: options.regionOf ?? (() => ownRegion),
     trips: trips as unknown as Trips,
     tripActions: trips,
-    authenticator: revocableAuthenticator(jwtAuthenticator({ keys, issuer, audience, clock }), revocations),
-    revocations,
+    ...{ authenticator, revocations },
     gatewayId: "gateway-1",
     // A busy machine is not what these tests are about.
     shareInUse: () => 0,
@@ -227,7 +230,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await http.register(mqtt.webSocketRoutes());
   await http.listen({ host: "127.0.0.1", port: 0 });
   return {
-    ...{ ingest, log, logs, bus, trips, revocations, clock, limits },
+    ...{ ingest, log, logs, bus, trips, authenticator, revocations, clock, limits },
     grpcPort: grpc.port,
     mqttPort: mqtt.port,
     httpAddress: `127.0.0.1:${(http.server.address() as AddressInfo).port}`,
