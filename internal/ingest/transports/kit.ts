@@ -18,6 +18,7 @@ import { decodeEntry } from "../../eventlog/codec.ts";
 import type { EventLog } from "../../eventlog/log.ts";
 import type { LogRecord } from "../../eventlog/record.ts";
 import { openSqliteLog } from "../../eventlog/sqlite/log.ts";
+import type { LiveBus } from "../../live/bus.ts";
 import { MemoryBus } from "../../live/memory/memory-bus.ts";
 import { memoryRevocations } from "../../sessions/kit.ts";
 import { revocableAuthenticator } from "../../sessions/revocable-authenticator.ts";
@@ -173,6 +174,8 @@ export type TestGatewayOptions = {
   regionOf?: RegionOf;
   /** One more gateway on the logs, the bus, the keys, the revocations and the clock of this one, which must live longer. */
   beside?: TestGateway;
+  /** Instead of its own, e.g. those of real engines; they stay their owner's. */
+  engines?: { bus: LiveBus; revocations: Revocations };
 };
 
 /** A whole gateway on free ports: real log, real tokens, real bus, all transports. */
@@ -198,7 +201,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       throw error;
     });
   const trips = new RunningTrips();
-  const revocations = beside?.revocations ?? memoryRevocations(clock, limits);
+  const revocations = options.engines?.revocations ?? beside?.revocations ?? memoryRevocations(clock, limits);
   const authenticator =
     beside?.authenticator ??
     revocableAuthenticator(jwtAuthenticator({ keys, issuer, audience, clock }), revocations);
@@ -212,7 +215,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     regions.set(region, { log: regionLog, spool });
   }
   const ingest = createIngest({
-    ...{ regions, ownRegion, bus, clock, limits, telemetry },
+    ...{ regions, ownRegion, clock, limits, telemetry, bus: options.engines?.bus ?? bus },
     regionOf: options.regionOf ?? (() => ownRegion),
     trips: trips as unknown as Trips,
     tripActions: trips,

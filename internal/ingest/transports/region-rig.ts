@@ -76,12 +76,13 @@ export class RegionPhone {
     sessionId = "session-1",
     firstSeq = 0,
     role: "driver" | "rider" = "driver",
+    signInId = "in-1",
   ) {
     this.#gateway = gateway;
     this.#sessionId = sessionId;
     this.#seq = firstSeq;
     this.#session = gateway.ingest.openSession({
-      principal: { role, subject, signInId: "in-1", expiresAtMs: Number.MAX_SAFE_INTEGER },
+      principal: { role, subject, signInId, expiresAtMs: Number.MAX_SAFE_INTEGER },
       transport: "grpc",
       traceparent: "",
       port: {
