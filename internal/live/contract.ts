@@ -1,10 +1,30 @@
 import { describe, expect, it, vi } from "vitest";
 import type { LiveChange, RiderPlace } from "../core/live.ts";
-import type { LiveBus, PartyMessage } from "./bus.ts";
+import type { LiveBus, PartyMessage, PresentSession } from "./bus.ts";
 import { ChangeMaker, positionAt } from "./kit.ts";
 
 const A = "se1-0000000000000000000000000a";
 const B = "se1-0000000000000000000000000b";
+
+const PRESENT: PresentSession = {
+  ...{ kind: "publishing", sessionId: "session-1", signInId: "in-1", deviceId: "phone", appVersion: "1.0" },
+  ...{ transport: "grpc", openedAtMs: 1_700_000_000_000, lastHeardAtMs: 1_700_000_000_001 },
+  ...{ expiresAtMs: 8.64e15, standing: "contested", sessionEpoch: 1_700_000_000_002 },
+};
+/** One of every kind. */
+const MESSAGES: readonly PartyMessage[] = [
+  { partyKey: "driver/d1", kind: "assignmentChanged", tripId: A, tripVersion: 2 },
+  { partyKey: "driver/d1", kind: "sessionOpened", sessionId: "session-1", sessionEpoch: 1_700_000_000_000 },
+  {
+    ...{ partyKey: "driver/d1", kind: "markerTold", sessionId: "session-1", sessionEpoch: 1_700_000_000_001 },
+    takeOversMs: [1_700_000_000_000, 1_700_000_000_000.5],
+  },
+  { partyKey: "driver/d1", kind: "rollCall", user: "ops/an o@example.org", askId: "ask-1" },
+  {
+    ...{ partyKey: "driver/d1", kind: "present", nodeId: "n1" },
+    sessions: [PRESENT, { ...PRESENT, kind: "watching", sessionId: "", standing: "", sessionEpoch: 0 }],
+  },
+];
 
 /**
  * What every engine of the live bus must do.
@@ -120,14 +140,13 @@ export function liveBusContract(
       await using _bus = bus;
       const heard: PartyMessage[] = [];
       const subscription = await bus.listen("driver/d1", (message) => heard.push(message));
-      const meant = { partyKey: "driver/d1", kind: "assignmentChanged", tripId: A, tripVersion: 2 } as const;
-      bus.notify(meant);
-      bus.notify({ ...meant, partyKey: "driver/d2" });
+      for (const meant of MESSAGES) bus.notify(meant);
+      bus.notify({ ...MESSAGES[0]!, partyKey: "driver/d2" });
       await settled();
       subscription[Symbol.dispose]();
-      bus.notify(meant);
+      bus.notify(MESSAGES[0]!);
       await settled();
-      expect(heard).toEqual([meant]);
+      expect(heard).toEqual(MESSAGES);
     });
 
     it("brings every kind of message as it was sent", async () => {
