@@ -222,4 +222,28 @@ export const PORTS: readonly PortFacts[] = [
       },
     ],
   },
+  {
+    port: "revocations",
+    title: "Revocations (sessions)",
+    folder: "internal/sessions",
+    suite: "revocationsContract",
+    engines: [
+      {
+        name: "local",
+        chosenBy: "embedded",
+        durable: "in a file of the data folder, appended to and forced to the disk",
+        loses: "nothing",
+        atBound: "`maxRevocations`: further ones are refused with OVERLOADED",
+      },
+      {
+        name: "nats",
+        chosenBy: "real",
+        durable:
+          "in the files of `nats.replicas` servers (key-value bucket), as the log is; each entry leaves by itself when its time is over",
+        loses:
+          "nothing; processes go on with what they know while the servers are away, and write it anew when the bucket was lost",
+        atBound: "`maxRevocations`, or the bucket full: further ones are refused, none leaves early",
+      },
+    ],
+  },
 ];

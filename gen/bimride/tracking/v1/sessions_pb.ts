@@ -23,7 +23,8 @@ export const file_bimride_tracking_v1_sessions: GenFile = /*@__PURE__*/
  */
 export type Session = Message<"bimride.tracking.v1.Session"> & {
   /**
-   * Of a publishing session the id that its client made; of a watching one the id that the edge gave its sign-in.
+   * Of a publishing session the id that its client made; of a watching one an id that stands for its sign-in,
+   * which all watches of that sign-in share: they are listed as one.
    *
    * @generated from field: string session_id = 1;
    */
@@ -65,14 +66,15 @@ export type Session = Message<"bimride.tracking.v1.Session"> & {
   transport: string;
 
   /**
-   * When its stream was opened, milliseconds since 1970.
+   * When its stream was opened, the first of several, milliseconds since 1970.
    *
    * @generated from field: int64 opened_at_ms = 7;
    */
   openedAtMs: bigint;
 
   /**
-   * When it was last heard, milliseconds since 1970.
+   * When it was last heard, milliseconds since 1970: any message of a publishing session; of a watching one its start or a
+   * fresh token.
    *
    * @generated from field: int64 last_heard_at_ms = 8;
    */
@@ -191,7 +193,7 @@ export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@_
  */
 export type RevokeSessionResponse = Message<"bimride.tracking.v1.RevokeSessionResponse"> & {
   /**
-   * Streams that were open and are being closed.
+   * Streams that were open, of the session and of the sign-in behind it, and are being closed.
    *
    * @generated from field: uint32 streams = 1;
    */
@@ -314,7 +316,8 @@ export const SessionService: GenService<{
   /**
    * Ends a session: its streams close within 1 s on every node with SESSION_REVOKED, and neither its session id nor the
    * sign-in behind it (the token's `sid`, else `jti`, else the token itself) is let in again before its tokens have expired.
-   * NOT_FOUND when no such session has a stream open.
+   * NOT_FOUND when no such session has a stream open; STORE_UNAVAILABLE while the revocation can't be kept, or while a node
+   * that might have the session does not answer; OVERLOADED when there is no room for one more.
    *
    * @generated from rpc bimride.tracking.v1.SessionService.RevokeSession
    */
