@@ -6,7 +6,9 @@ import type { EdgeContext } from "./context.ts";
 import { GUEST_PREFIX, type Guest } from "./guests.ts";
 
 /** Who books for the guests: this very process. */
-const DESK: Principal = { role: "backend", subject: "demo-guests", expiresAtMs: Number.MAX_SAFE_INTEGER };
+const DESK: Principal = {
+  ...{ role: "backend", subject: "demo-guests", signInId: "", expiresAtMs: Number.MAX_SAFE_INTEGER },
+};
 /** A walk's length. */
 const TRIP_M = 600;
 const PAGE = 200;
