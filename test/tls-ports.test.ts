@@ -19,6 +19,11 @@ import { createTelemetry } from "../internal/telemetry/create-telemetry.ts";
 import { selfSigned } from "./kit/self-signed.ts";
 import { type TempFolder, tempFolder } from "./kit/temp-folder.ts";
 
+const WAYPOINTS = [
+  { kind: WaypointKind.PICKUP, position: { latitudeDeg: 57.7, longitudeDeg: 11.97 } },
+  { kind: WaypointKind.DROPOFF, position: { latitudeDeg: 57.71, longitudeDeg: 11.98 } },
+];
+
 let app: App;
 let trust: { authority: string };
 const stack = new AsyncDisposableStack();
@@ -204,7 +209,12 @@ describe("with a certificate", () => {
     const headers = { authorization: `Bearer ${await mint("rider", "rosa")}` };
     const options = { baseUrl: httpUrl, httpVersion: "2", nodeOptions: { ca: started.ca } } as const;
     const live = createClient(LiveService, createConnectTransport(options));
-    const watch = live.watchTrips({ targets: [{ tripId: `local-${"0".repeat(26)}` }] }, { headers });
+    const trips = createClient(TripService, createConnectTransport(options));
+    const { trip } = await trips.createTrip(
+      { idempotencyKey: "a-trip-to-watch", riderIds: ["rosa"], waypoints: WAYPOINTS },
+      { headers: { authorization: `Bearer ${await mint("backend", "booking")}` } },
+    );
+    const watch = live.watchTrips({ targets: [{ tripId: trip!.tripId }] }, { headers });
     const messages = watch[Symbol.asyncIterator]();
     await messages.next();
     const closed = Promise.all([...idle, halfway].map((each) => once(each, "close")));

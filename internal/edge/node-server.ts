@@ -106,7 +106,7 @@ async function guard({ web }: NodeContext, server: FastifyInstance): Promise<voi
   });
   await server.register(cors, {
     origin: web.allowedOrigins.length > 0 ? [...web.allowedOrigins] : false,
-    methods: ["GET", "HEAD", "POST", "PATCH"],
+    methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
     exposedHeaders: ["etag", POLL_AFTER_HEADER, CODE_METADATA, FIELD_METADATA, RETRYABLE_METADATA],
     maxAge: 600,
   });
