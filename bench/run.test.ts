@@ -3,7 +3,7 @@ import { runBench } from "./run.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-const CASES = "the cases are river, drives, stages, history, latest, log";
+const CASES = "the cases are river, drives, stages, history, latest, connections, log";
 
 test.each([
   [[], `which case? ${CASES}`],
