@@ -4,7 +4,8 @@ import type { DriverTransportName } from "./transport.ts";
  * How the driver stands with the gateway. `stopped`: not started, or over. `starting`: the first attempt runs.
  * `connected`: the best way works. `fallback`: a better way does not get through. `reconnecting`: it broke just now.
  * `unreachable`: nothing gets through. `offline`: the device says that it has no network. `refused`: the gateway does not
- * take the token. `no-token`: there is none to be had. `superseded`: another device of the driver took over.
+ * take the token. `no-token`: there is none to be had. `superseded`: another device of the driver took over. `revoked`:
+ * this device was signed out from elsewhere.
  */
 export type DriverConnectionReason =
   | "stopped"
@@ -16,7 +17,8 @@ export type DriverConnectionReason =
   | "offline"
   | "refused"
   | "no-token"
-  | "superseded";
+  | "superseded"
+  | "revoked";
 
 export type DriverConnection = {
   /** Undefined while there is none. */
@@ -39,6 +41,7 @@ const TEXTS: Record<DriverConnectionReason, string> = {
   refused: "Your access has expired, asking for a new one",
   "no-token": "No access yet, trying again",
   superseded: "Another phone is driving for you",
+  revoked: "This phone was signed out",
 };
 
 /** Builds a connection with its words. */

@@ -36,7 +36,7 @@ export type DriverState = {
   wantedRate: WantedRate;
   /** Undefined until a gateway has told. */
   assignment: DriverAssignment | undefined;
-  /** Set while another device has taken over: from when on takeOver() may be tried, device clock. */
+  /** Set while another device has taken over, or this one was signed out (`connection.reason` says which): from when on takeOver() may be tried, device clock. */
   superseded: { takeOverAfterMs: number } | undefined;
   /** False when unsent positions would not outlive the page or process. */
   isPersistent: boolean;

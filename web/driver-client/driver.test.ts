@@ -84,3 +84,27 @@ test("a process that starts again goes on with the session and its unsent fixes,
   const expected = [...before, ...after].map((seq) => `${first.sessionId}/${seq}`);
   expect((await logged("dana")).toSorted()).toEqual(expected.toSorted());
 });
+
+test("a device that was signed out rests until its user begins anew; what the revoked session had left is refused", async () => {
+  const refusals: string[] = [];
+  const { gateway, line, driver: start, logged } = await startRig(stack);
+  const driver = await start("dana", { onRefused: (_fix, reason) => refusals.push(reason) });
+  await connected(driver);
+  line.set("cut");
+  await vi.waitFor(() => expect(driver.state.connection.transport).toBeUndefined(), PATIENCE);
+  recordMany(driver, 3);
+  const { sessionId } = driver;
+  const untilMs = Date.now() + 600_000;
+  await gateway.revocations.revoke({ user: "driver/dana", signInId: "", sessionId, untilMs });
+  line.set("open");
+  await vi.waitFor(() => expect(driver.state.connection.reason).toBe("revoked"), PATIENCE);
+  expect(driver.record(GOTHENBURG)).toBeUndefined();
+
+  expect(driver.takeOver()).toBe(true);
+  await connected(driver);
+  expect(driver.sessionId).not.toBe(sessionId);
+  recordMany(driver, 1);
+  await allSettled(driver);
+  expect(refusals).toEqual(["SESSION_REVOKED", "SESSION_REVOKED", "SESSION_REVOKED"]);
+  expect(await logged("dana")).toEqual([`${driver.sessionId}/0`]);
+});

@@ -132,7 +132,7 @@ export class Driver {
 
   /**
    * After `state.superseded`: this device is to drive again, in a session of its own. What is unsent of the old one goes to
-   * history. False while take-overs are refused, and when there is nothing to take over.
+   * history, unless that session was revoked: then it is refused. False while take-overs are refused, and when there is nothing to take over.
    */
   takeOver(): boolean {
     const { superseded } = this.#state;

@@ -4,6 +4,7 @@ import {
   type Hello,
   PublishBatchRequestSchema,
   VerdictCode,
+  VerdictSchema,
 } from "../../gen/bimride/tracking/v1/ingest_pb.ts";
 import { type Backoff, createBackoff } from "../client/backoff.ts";
 import type { TokenKeeper } from "../client/token-keeper.ts";
@@ -39,6 +40,8 @@ export class Leftovers {
   readonly #backoff: Backoff;
   #wakeUp = new AbortController();
   #running: Promise<void> | undefined;
+  /** The token that a batch was refused by with SESSION_REVOKED. */
+  #refusedToken: string | undefined;
 
   constructor(options: LeftoversOptions) {
     this.#options = options;
@@ -107,8 +110,9 @@ export class Leftovers {
       buffer.giveBackAll();
       return BUFFERED_AGAIN_MS;
     }
+    let token: string | undefined;
     try {
-      const token = await tokens.get();
+      token = await tokens.get();
       const transport = await this.#options.batchTransport(token);
       const batch = { fixes: fixes.map(toWire), deviceTimeMs: BigInt(Math.round(clock.now())) };
       const request = create(PublishBatchRequestSchema, { hello: helloOf(sessionId), fixes: batch });
@@ -126,12 +130,31 @@ export class Leftovers {
       }
       buffer.giveBack(open);
       this.#backoff.reset();
+      this.#refusedToken = undefined;
       return answer.ack.retryAfterMs;
     } catch (error) {
-      if (error instanceof BatchFailure && error.code.startsWith("TOKEN_")) tokens.forget();
+      const code = error instanceof BatchFailure ? error.code : "";
+      if (code.startsWith("TOKEN_") || code === "SESSION_REVOKED") tokens.forget();
+      if (code === "SESSION_REVOKED" && token !== undefined) {
+        // By a token that was got after the first refusal: it is the session that is let in no more, not the sign-in.
+        if (this.#refusedToken !== undefined && this.#refusedToken !== token) {
+          this.#refuse(sessionId, buffer, fixes);
+          return 0;
+        }
+        this.#refusedToken = token;
+      }
       // Tried again with growing waits, however long it takes: that is what the buffer is for.
       buffer.giveBackAll();
       return this.#backoff.next();
+    }
+  }
+
+  /** Settles fixes that the gateway will never take. */
+  #refuse(sessionId: string, buffer: FixBuffer, fixes: readonly CapturedFix[]): void {
+    for (const { seq } of fixes) {
+      const fix = buffer.settle(seq);
+      const verdict = { seq, code: VerdictCode.INVALID, reason: "SESSION_REVOKED" };
+      if (fix) this.#options.onSettled(sessionId, fix, create(VerdictSchema, verdict));
     }
   }
 }

@@ -43,7 +43,7 @@ export class Uplink {
   readonly #ladder: DriverLadder;
   #running: Promise<void> | undefined;
   #isOnline = true;
-  #isSuperseded = false;
+  #rests = false;
   #cancelDrain: (() => void) | undefined;
 
   constructor(options: UplinkOptions) {
@@ -62,7 +62,7 @@ export class Uplink {
     this.#ladder = new DriverLadder({
       ...{ clock, random, tokens, onConnection },
       rungs: (token) => this.#gateways.rungs(token),
-      mayConnect: () => this.#isOnline && !this.#isSuperseded,
+      mayConnect: () => this.#isOnline && !this.#rests,
       open: (transport, token) => this.#open(transport, token),
       onEnd: ({ heard }) => (heard ? this.#gateways.served() : this.#gateways.failed()),
     });
@@ -100,10 +100,10 @@ export class Uplink {
     if (isOnline === this.#isOnline) return;
     this.#isOnline = isOnline;
     if (isOnline) {
-      if (!this.#isSuperseded) this.#options.onConnection(undefined, "reconnecting");
+      if (!this.#rests) this.#options.onConnection(undefined, "reconnecting");
       this.wake();
     } else {
-      if (!this.#isSuperseded) this.#options.onConnection(undefined, "offline");
+      if (!this.#rests) this.#options.onConnection(undefined, "offline");
       this.#ladder.cut();
     }
   }
@@ -114,7 +114,7 @@ export class Uplink {
   }
 
   takeOver(): void {
-    this.#isSuperseded = false;
+    this.#rests = false;
     this.#options.onConnection(undefined, "starting");
     this.#options.outbox.startSession();
     this.#ladder.wake();
@@ -158,7 +158,11 @@ export class Uplink {
     this.actions.detach(link);
     this.#options.outbox.detach(link);
     // Where the message itself did not get through any more.
-    if (code === "SUPERSEDED") this.#superseded(0);
+    if (code === "SUPERSEDED") this.#rest("superseded", 0);
+    else if (code === "SESSION_REVOKED") {
+      this.#options.tokens.forget();
+      this.#rest("revoked", 0);
+    }
   }
 
   #received(message: PublishResponse["message"], link: Link): void {
@@ -168,7 +172,7 @@ export class Uplink {
     if (message.case === "welcome" && message.value.region !== "") journal.region = message.value.region;
     else if (message.case === "ack") outbox.acked(message.value, link);
     else if (message.case === "actionResult") this.actions.answered(message.value);
-    else if (message.case === "superseded") this.#superseded(message.value.retryAfterMs);
+    else if (message.case === "superseded") this.#rest("superseded", message.value.retryAfterMs);
     else if (message.case === "drain") this.#drain(message.value.reconnectWithinMs);
     else if (message.case === "move") {
       journal.region = message.value.region;
@@ -185,10 +189,11 @@ export class Uplink {
     return outbox.repeat() ?? { case: "hello", value: this.helloOf(journal.sessionId) };
   }
 
-  #superseded(retryAfterMs: number): void {
-    if (this.#isSuperseded) return;
-    this.#isSuperseded = true;
-    this.#options.onConnection(undefined, "superseded");
+  /** The session is over, and only the user can say that another one is to begin. */
+  #rest(reason: "superseded" | "revoked", retryAfterMs: number): void {
+    if (this.#rests) return;
+    this.#rests = true;
+    this.#options.onConnection(undefined, reason);
     this.#options.onSuperseded(retryAfterMs);
     this.#ladder.cut();
     this.#options.outbox.leaveSession();

@@ -101,7 +101,9 @@ function TakeOver({ state, driver }: { state: DriverState; driver: Driver }) {
   return (
     <>
       <p class="lead">
-        Your car is shown where that phone is. Positions that were waiting here still go into the record.
+        {state.connection.reason === "revoked"
+          ? "Somebody signed this phone out. Positions that were waiting here are not taken any more."
+          : "Your car is shown where that phone is. Positions that were waiting here still go into the record."}
       </p>
       <button type="button" onClick={() => setRefused(!driver.takeOver())}>
         Use this phone
