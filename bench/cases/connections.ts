@@ -58,8 +58,7 @@ export async function connections(args: ConnectionsArgs, log: (line: string) => 
   const mqttPort = await freePort();
   await using deployment = await Deployment.start({
     settings: { "telemetry.level": "error" },
-    settingsOf: (role): SettingTexts =>
-      role === "gateway" && args.kinds.includes("mqtt") ? { "mqtt.port": String(mqttPort) } : {},
+    settingsOf: (role): SettingTexts => (role === "gateway" ? { "mqtt.port": String(mqttPort) } : {}),
   });
   const results: Record<string, Measured> = {};
   for (const kind of args.kinds)
