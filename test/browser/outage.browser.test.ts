@@ -125,12 +125,13 @@ describeInChromium("the rider page in trouble", () => {
     const { page } = browser;
     let given = 0;
     await page.route("**/demo/token", async (route) => {
-      if (given++ > 0) return route.continue();
+      // The watcher and the switch that shares the rider's place ask for one each.
+      if (given++ > 1) return route.continue();
       const token = await app.mint("rider", "somebody", -60_000);
       return route.fulfill({ json: { token } });
     });
     await page.goto(`${app.httpUrl}/trip/${car.tripId}`);
     await waitForTransport(page, "stream", LOAD_MS);
-    expect(given).toBe(2);
+    expect(given).toBeGreaterThanOrEqual(3);
   });
 });
