@@ -29,6 +29,8 @@ const OPENERS: Readonly<Record<LinkKind, OpenLink>> = {
 const AT_A_TIME = 20;
 const EVERY_MS = 20;
 
+const HEARTBEAT_MS = 60_000;
+
 const clients: IdleClient[] = [];
 
 process.on("message", (command: ClientCommand) => {
@@ -37,6 +39,9 @@ process.on("message", (command: ClientCommand) => {
   else if (command.do === "tell") process.send!(counts());
   else process.send!({ acked: Object.fromEntries(clients.map(({ id, acked }) => [id, acked])) });
 });
+setInterval(() => {
+  for (const client of clients) client.heartbeat();
+}, HEARTBEAT_MS);
 // The bench is gone.
 process.on("disconnect", () => process.exit());
 

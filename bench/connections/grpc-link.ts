@@ -25,6 +25,8 @@ export const openGrpcLink: OpenLink = ({ address, id, token }, events) => {
   stream.on("data", (bytes: Buffer) => envelopes.push(bytes));
   stream.on("error", closed);
   stream.on("close", closed);
+  // The server's end closes nothing as long as this side is open.
+  stream.on("end", closed);
   session.on("error", closed);
   session.on("close", closed);
   // The server's keepalive.

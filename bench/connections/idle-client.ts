@@ -62,6 +62,12 @@ export class IdleClient {
     if (this.isOpen) this.#link?.send([seq]);
   }
 
+  /** What a driver app does so that its stream is not taken for idle: its last durable fix again, which changes nothing. */
+  heartbeat(): void {
+    const last = this.acked.at(-1);
+    if (this.isOpen && last !== undefined) this.#link?.send([last]);
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
