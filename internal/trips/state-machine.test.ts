@@ -152,11 +152,16 @@ describe("what drivers do", () => {
       current = edited(current, edit);
       expect(current).toMatchObject({ status, statusSource: "explicit" });
       done.push(edit);
-      if (status !== "COMPLETE")
-        for (const repeat of done) expect(applyEdit(current, repeat)).toEqual({ outcome: "unchanged" });
+      for (const repeat of done) expect(applyEdit(current, repeat)).toEqual({ outcome: "unchanged" });
     }
-    expect(applyEdit(current, does("complete"))).toEqual({ outcome: "unchanged" });
-    expect(applyEdit(current, does("start", 1))).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+    for (const never of [does("start", 2), does("arrive", 3), does("decline")])
+      expect(applyEdit(current, never)).toMatchObject({ code: "TRANSITION_ILLEGAL" });
+  });
+
+  it("is over with a cancellation: nothing is taken for a repeat then", () => {
+    const off = edited(trip(), does("accept"), { kind: "cancel", reason: "", atMs: 3_000 });
+    for (const late of [does("accept"), does("arrive", 0), does("complete")])
+      expect(applyEdit(off, late)).toMatchObject({ code: "TRANSITION_ILLEGAL" });
   });
 
   it("is about the current waypoint where none is named; START while driving is a repeat", () => {

@@ -1,4 +1,10 @@
-import { isRunning, type StatusSource, type Trip, type TripStatus } from "../core/trip.ts";
+import {
+  isRunning,
+  type StatusSource,
+  type Trip,
+  type TripActionKind,
+  type TripStatus,
+} from "../core/trip.ts";
 import type { EditResult, TripEdit } from "./edit.ts";
 import {
   FIRST_STAGE_AFTER_PICKUP,
@@ -64,8 +70,8 @@ function correction(trip: Trip, from: Stage, status: TripStatus): Stage | undefi
  */
 function act(trip: Trip, { action, waypointIndex, atMs }: TripEdit & { kind: "action" }): EditResult {
   const from = stageOf(trip);
-  if (action === "complete")
-    return trip.status === "COMPLETE" ? { outcome: "unchanged" } : setStatus(trip, "COMPLETE", atMs);
+  if (trip.status === "COMPLETE" && wasDone(trip, action, waypointIndex)) return { outcome: "unchanged" };
+  if (action === "complete") return setStatus(trip, "COMPLETE", atMs);
   if (!isRunning(trip)) return illegal(`the trip is over (${trip.status})`);
   if (!trip.driverId) return illegal("no driver is assigned");
   if (action === "decline")
@@ -79,6 +85,14 @@ function act(trip: Trip, { action, waypointIndex, atMs }: TripEdit & { kind: "ac
   if (to <= from) return { outcome: "unchanged" };
   const blocked = whyNotForward(trip.waypoints, from, to);
   return blocked ? illegal(`${action} is not possible now: ${blocked}`) : moved(trip, to, "explicit", atMs);
+}
+
+/** True for what lies behind a trip that was driven to its end. */
+function wasDone({ waypoints }: Trip, action: TripActionKind, waypointIndex = 0): boolean {
+  if (action === "decline") return false;
+  // Nobody starts from the last waypoint.
+  const last = waypoints.length - (action === "start" ? 2 : 1);
+  return action === "complete" || action === "accept" || waypointIndex <= last;
 }
 
 /** The stage that an action leads to. */
