@@ -11,7 +11,7 @@
  * | maxFixesPerMessage, maxFixesPerBatch | BATCH_TOO_LARGE, nothing of the batch stored, the stream goes on |
  * | maxFixesPerSecondPerSession, maxFixBurstPerSession | RATE_LIMITED verdicts with retry_after_ms |
  * | maxPendingFixesPerSession | RATE_LIMITED verdicts with retry_after_ms |
- * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction, LocationSharing and TokenRefresh beyond: Problem RATE_LIMITED, the message is dropped, the stream goes on |
+ * | maxControlMessagesPerSecond, maxControlBurst | Hello, DeviceState, TripAction, LocationSharing and TokenRefresh beyond: RATE_LIMITED in a Problem, or in the ActionResult of an action; the message is dropped, the stream goes on |
  * | maxPendingLogBytes | verdicts withheld: Problem LOG_UNAVAILABLE on streams, 503 on HTTP |
  * | gateway.spool_max_bytes while the log is away | the same with LOG_FULL |
  * | maxUnackedPublishes (MQTT) | nothing more is read of the connection until a publish is acknowledged |
@@ -146,7 +146,7 @@ export class IngestSession implements RegisteredStream {
       return;
     }
     if (this.#control.take(1, this.#lastMessageMs) === 0) {
-      this.#refuse(new BimrideError("RATE_LIMITED"));
+      this.#refuseControl(message);
       return;
     }
     if (message.kind === "hello") this.#hello(message);
@@ -439,6 +439,17 @@ export class IngestSession implements RegisteredStream {
     if (this.#ended) return;
     this.#deps.events.problem(this.#transport, error.code, error.cause);
     this.#send(problemOf(error, batchId));
+  }
+
+  /** Too many of them: an action is told by its number that it was not done. */
+  #refuseControl(message: ClientMessage): void {
+    const error = new BimrideError("RATE_LIMITED");
+    if (!("actionId" in message)) {
+      this.#refuse(error);
+      return;
+    }
+    this.#deps.events.problem(this.#transport, error.code);
+    this.#send({ kind: "actionResult", actionId: message.actionId, ...resultOf(error) });
   }
 
   #endWhenAnswered(): void {

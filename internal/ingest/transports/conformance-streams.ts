@@ -180,6 +180,22 @@ export function streamConformance(rig: Rig, { deviations }: IngestTransport): vo
     expect(codes).toContainEqual([5, "NOT_FOUND"]);
   });
 
+  test("answers every action, also those that are too many at a time", async () => {
+    const { client } = await open();
+    const { limits } = rig.gateway;
+    const count = limits.maxControlBurst + 20;
+    for (let actionId = 1; actionId <= count; actionId++) {
+      const value = { actionId, tripId: "../etc", kind: TripActionKind.ACCEPT };
+      client.send(create(PublishRequestSchema, { message: { case: "tripAction", value } }));
+    }
+    await nth(client, "actionResult", count);
+    const results = cases(client, "actionResult").map(({ value }) => value);
+    expect(new Set(results.map(({ actionId }) => actionId)).size).toBe(count);
+    const limited = results.filter(({ code }) => code === "RATE_LIMITED");
+    expect(limited.length).toBeGreaterThan(0);
+    for (const { retryable } of limited) expect(retryable).toBe(true);
+  });
+
   test("lets no rider act on a trip", async () => {
     const client = connect(await rig.gateway.token("rider", "rider-1"));
     client.send(helloMessage("session-1"));
